@@ -1,0 +1,150 @@
+"""Files that survive a kill: atomic writes, an append-only JSON log, folders published by one rename."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from core.errors import UserError
+
+# A disk answers ENOSPC, a RunPod network volume over quota answers EDQUOT.
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+MANIFEST = "manifest.json"
+
+
+def storage_error(error: OSError, where: Path) -> UserError:
+    """Turn an operating-system error on `where` into a sentence that names the remedy."""
+    if error.errno in NO_SPACE:
+        return UserError("There is no space left on the disk.", str(where), "Free some space (old runs in output/ are the largest), then resume.")
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return UserError(f"This place cannot be written ({error.strerror}).", str(where), "Give write permission, or choose another folder with OUT_DIR.")
+    return UserError(f"The file system answered: {error.strerror or error}.", str(where), "Check the disk, then try again.")
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write so that readers see the old file or the new one, never half; a failed write leaves the old one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_atomic(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def append_line(path: Path, record: dict[str, Any]) -> None:
+    """Append one JSON line with a single write, so that a kill can tear only the last line."""
+    line = (json.dumps(record, separators=(",", ":"), allow_nan=False) + "\n").encode()
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(descriptor, line)
+    finally:
+        os.close(descriptor)
+
+
+def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """Records from byte `offset` on, and the offset after the last whole line. A torn tail is left for later."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            raw = file.read()
+    except FileNotFoundError:
+        return [], 0
+    end = raw.rfind(b"\n") + 1
+    records = []
+    for number, line in enumerate(raw[:end].splitlines(), 1):
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            raise UserError(f"Line {number} of the log is damaged.", str(path), "Delete that line; the lines around it are whole.") from None
+    return records, offset + end
+
+
+def rewrite_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
+    write_atomic(path, b"".join((json.dumps(r, separators=(",", ":")) + "\n").encode() for r in records))
+
+
+def publish_folder(final: Path, fill: Callable[[Path], None]) -> None:
+    """Let `fill` write into a hidden folder, seal it with a manifest of checksums, then rename it to `final`."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    hidden = final.with_name(f".tmp-{final.name}-{os.getpid()}")
+    shutil.rmtree(hidden, ignore_errors=True)
+    hidden.mkdir()
+    try:
+        fill(hidden)
+        files = {}
+        for file in sorted(hidden.iterdir()):
+            with open(file, "rb+") as handle:
+                os.fsync(handle.fileno())
+            files[file.name] = {"bytes": file.stat().st_size, "sha256": sha256_of(file)}
+        write_json(hidden / MANIFEST, {"files": files})
+        if final.exists():
+            retire_folder(final)
+        os.rename(hidden, final)
+        _sync_folder(final.parent)
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
+
+
+def retire_folder(folder: Path) -> None:
+    """Un-publish by rename, then delete: a kill half-way never leaves a damaged folder under its published name."""
+    hidden = folder.with_name(f".tmp-old-{folder.name}-{os.getpid()}")
+    os.rename(folder, hidden)
+    shutil.rmtree(hidden, ignore_errors=True)
+
+
+def damage_of(folder: Path) -> str | None:
+    """The first thing wrong with a published folder, or None when every byte matches its manifest."""
+    try:
+        files = json.loads((folder / MANIFEST).read_text())["files"]
+    except (OSError, ValueError, KeyError):
+        return "its manifest is missing or unreadable"
+    for name, expected in files.items():
+        file = folder / name
+        if not file.is_file():
+            return f"{name} is missing"
+        if file.stat().st_size != expected["bytes"]:
+            return f"{name} has {file.stat().st_size} bytes instead of {expected['bytes']}"
+        if sha256_of(file) != expected["sha256"]:
+            return f"{name} does not match its checksum"
+    return None
+
+
+def sweep_hidden(folder: Path) -> None:
+    """Remove what killed writers left behind. Call only while holding the lock of the owner."""
+    for leftover in folder.glob(".tmp-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def sha256_of(file: Path) -> str:
+    with open(file, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return  # Windows cannot open a folder; its rename is durable enough for us.
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,93 @@
+"""Loads the parts of a FLUX.1-dev one at a time, so that never two giants are in memory together."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, FluxTransformer2DModel
+from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokenizer
+
+from core.errors import UserError
+from core.flux.model_folder import ModelFolder
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where tensors live and the precision of the frozen base; LoRA weights are float32 everywhere."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True)
+class TextEncoders:
+    """Both tokenizers and encoders; `length` is what captions are padded to for T5."""
+
+    clip_tokenizer: CLIPTokenizer
+    clip: CLIPTextModel
+    t5_tokenizer: T5Tokenizer
+    t5: T5EncoderModel
+    length: int
+
+
+def choose_hardware(precision: str) -> Hardware:
+    """auto: bf16 on a GPU that has it, else float32. Raises UserError for bf16 on a GPU without it."""
+    if not torch.cuda.is_available():
+        return Hardware(torch.device("cpu"), torch.bfloat16 if precision == "bf16" else torch.float32)
+    has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    if precision == "bf16" and not has_bf16:
+        raise UserError(f"{torch.cuda.get_device_name()} has no bf16.", "model.precision", "Use fp32, or rent a GPU of the Ampere generation or newer.")
+    return Hardware(torch.device("cuda"), torch.bfloat16 if precision != "fp32" and has_bf16 else torch.float32)
+
+
+def load_text_encoders(folder: ModelFolder, hardware: Hardware, text_length: int) -> TextEncoders:
+    clip_tokenizer = CLIPTokenizer.from_pretrained(folder.path / "tokenizer", local_files_only=True)
+    t5_tokenizer = T5Tokenizer.from_pretrained(folder.path / "tokenizer_2", local_files_only=True)
+    clip = CLIPTextModel.from_pretrained(folder.path / "text_encoder", dtype=hardware.dtype, use_safetensors=True, local_files_only=True)
+    t5 = T5EncoderModel.from_pretrained(folder.path / "text_encoder_2", dtype=hardware.dtype, use_safetensors=True, local_files_only=True)
+    length = min(text_length, t5_tokenizer.model_max_length)
+    return TextEncoders(clip_tokenizer, _frozen(clip, hardware), t5_tokenizer, _frozen(t5, hardware), length)
+
+
+def load_vae(folder: ModelFolder, hardware: Hardware) -> AutoencoderKL:
+    """In float32: latents are encoded once, and rounding there would stay in every step."""
+    vae = AutoencoderKL.from_pretrained(folder.path / "vae", torch_dtype=torch.float32, use_safetensors=True, local_files_only=True)
+    return _frozen(vae, hardware)
+
+
+def load_transformer(folder: ModelFolder, hardware: Hardware) -> FluxTransformer2DModel:
+    transformer = FluxTransformer2DModel.from_pretrained(folder.path / "transformer", torch_dtype=hardware.dtype, use_safetensors=True, local_files_only=True)
+    return _frozen(transformer, hardware)
+
+
+def free_memory() -> None:
+    """Call after the last reference to a model is gone."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def memory_gib(hardware: Hardware) -> float:
+    """Peak memory so far: of the GPU where there is one, else of this process."""
+    if hardware.device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**30
+    import psutil
+
+    return psutil.Process().memory_info().rss / 2**30
+
+
+def quiet_libraries() -> None:
+    """Progress bars and notes of diffusers and transformers would fill the run's log."""
+    import diffusers.utils.logging
+    import transformers.utils.logging
+
+    for logging in (diffusers.utils.logging, transformers.utils.logging):
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+
+
+def _frozen(model: torch.nn.Module, hardware: Hardware):
+    return model.to(hardware.device).eval().requires_grad_(False)

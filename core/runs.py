@@ -1,0 +1,199 @@
+"""Runs on disk: output/<run>/ with its settings, its append-only log, checkpoints and stop request; one lock for all jobs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from core.durable import append_line, damage_of, read_lines, rewrite_lines, storage_error, write_atomic, write_json
+from core.errors import Refused, UserError
+from core.events import TERMINAL, RunEvent, StepDone, parse_event
+from core.settings import RUN_NAME_PATTERN, Settings
+
+CHECKPOINT_PATTERN = re.compile(r"^step-(\d{6,})$")
+RESERVED_NAMES = frozenset({"samples", "analysis"})
+
+
+class EventLog:
+    """events.jsonl of one job. One writer; readers may come and go."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def append(self, event: RunEvent) -> None:
+        append_line(self.file, event.model_dump(mode="json"))
+
+    def read(self, offset: int = 0) -> tuple[list[RunEvent], int]:
+        """Events from byte `offset` on, and the offset to go on from."""
+        records, end = read_lines(self.file, offset)
+        return [parse_event(record) for record in records], end
+
+    def cut_after(self, step: int) -> None:
+        """Before a resume: drop a torn tail, and every record of a step that will be done again."""
+        records, _ = read_lines(self.file)
+        rewrite_lines(self.file, [record for record in records if record.get("step", 0) <= step])
+
+    def ended(self) -> RunEvent | None:
+        """The last event when it is a terminal one."""
+        events, _ = self.read()
+        return events[-1] if events and isinstance(events[-1], TERMINAL) else None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run; `folder` is output/<name>."""
+
+    name: str
+    folder: Path
+    settings: Settings
+
+    @property
+    def log(self) -> EventLog:
+        return EventLog(self.folder / "events.jsonl")
+
+    @property
+    def output(self) -> Path:
+        return self.folder.parent
+
+    @property
+    def lora_file(self) -> Path:
+        return self.output / f"{self.name}.safetensors"
+
+    @property
+    def samples_folder(self) -> Path:
+        return self.output / "samples" / self.name
+
+    @property
+    def checkpoints_folder(self) -> Path:
+        return self.folder / "checkpoints"
+
+    def checkpoints(self) -> list[tuple[int, Path]]:
+        """(step, folder) of every published checkpoint, newest first, whether damaged or not."""
+        if not self.checkpoints_folder.is_dir():
+            return []
+        found = [(int(match.group(1)), folder) for folder in self.checkpoints_folder.iterdir() if (match := CHECKPOINT_PATTERN.match(folder.name))]
+        return sorted(found, reverse=True)
+
+    def newest_whole_checkpoint(self) -> tuple[tuple[int, Path] | None, list[str]]:
+        """The newest checkpoint whose every byte is right, and a sentence for each damaged one passed over."""
+        passed_over = []
+        for step, folder in self.checkpoints():
+            damage = damage_of(folder)
+            if damage is None:
+                return (step, folder), passed_over
+            passed_over.append(f"Checkpoint {folder.name} is damaged ({damage}) and was passed over.")
+        return None, passed_over
+
+
+class StopRequest:
+    """A wish to stop, as a file, so that the page can stop a command and a command the page."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def make(self) -> None:
+        write_atomic(self.file, b"stop\n")
+
+    def withdraw(self) -> None:
+        self.file.unlink(missing_ok=True)
+
+    def is_made(self) -> bool:
+        return self.file.exists()
+
+
+class RunStore:
+    """All runs of one output folder, and the lock that lets one job at a time use the device."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def create(self, settings: Settings) -> Run:
+        """Write a new run under its final name. Raises Refused when the name is taken, UserError when the disk refuses."""
+        name = settings.run.name
+        if not re.match(RUN_NAME_PATTERN, name) or name in RESERVED_NAMES:
+            raise Refused(f"'{name}' cannot be the name of a run.", "run.name", "Use letters, digits, dot, dash and underscore.")
+        run = Run(name, self.root / name, settings)
+        try:
+            run.folder.mkdir(parents=True)
+            write_json(run.folder / "run.json", {"name": name, "created": time.time(), "settings": settings.model_dump(mode="json")})
+        except FileExistsError:
+            raise Refused(f"There is a run called '{name}' already.", str(run.folder), "Choose another name, or resume that run.") from None
+        except OSError as error:
+            raise storage_error(error, self.root) from None
+        return run
+
+    def free_name(self, wish: str) -> str:
+        """`wish`, or wish-2, wish-3 ... when it is taken."""
+        name, number = wish, 1
+        while (self.root / name).exists() or (self.root / f"{name}.safetensors").exists():
+            number += 1
+            name = f"{wish}-{number}"
+        return name
+
+    def load(self, name: str) -> Run:
+        """Raises UserError for a name that is no run here; the name never becomes a path before it was found in the listing."""
+        if name not in self.names():
+            raise UserError(f"There is no run called '{name}'.", str(self.root), f"Runs here: {', '.join(self.names()) or 'none yet'}.")
+        try:
+            record = json.loads((self.root / name / "run.json").read_text(encoding="utf-8"))
+            return Run(name, self.root / name, Settings.model_validate(record["settings"]))
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(f"The record of run '{name}' cannot be read: {error}", str(self.root / name / "run.json"), "Restore the file, or start a new run.") from None
+
+    def names(self) -> list[str]:
+        """Names of all runs, newest first."""
+        if not self.root.is_dir():
+            return []
+        found = [folder for folder in self.root.iterdir() if re.match(RUN_NAME_PATTERN, folder.name) and (folder / "run.json").is_file()]
+        return [folder.name for folder in sorted(found, key=lambda folder: (folder / "run.json").stat().st_mtime, reverse=True)]
+
+    def stop_request(self) -> StopRequest:
+        return StopRequest(self.root / ".stop")
+
+    def holder(self) -> str | None:
+        """What holds the lock now in words, or None when nothing runs."""
+        lock = FileLock(self.root / ".job.lock", thread_local=False)
+        try:
+            with lock.acquire(timeout=0):
+                return None
+        except Timeout:
+            return self._holder_words()
+        except OSError:
+            return None
+
+    def _holder_words(self) -> str:
+        try:
+            return (self.root / ".job.holder").read_text(encoding="utf-8").strip() or "another job"
+        except OSError:
+            return "another job"
+
+    @contextlib.contextmanager
+    def exclusive(self, job: str) -> Iterator[None]:
+        """Hold the device lock for `job` (such as 'training anna'). Raises Refused naming the holder when it is taken."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.root / ".job.lock", thread_local=False)
+            lock.acquire(timeout=0.5)  # outlasts a reader that only looks whether the lock is free
+        except Timeout:
+            raise Refused(f"Something is running already: {self._holder_words()}.", str(self.root), "Wait until it has ended, or stop it.") from None
+        except OSError as error:
+            raise storage_error(error, self.root) from None
+        try:
+            write_atomic(self.root / ".job.holder", f"{job} (process {os.getpid()})\n".encode())
+            self.stop_request().withdraw()
+            yield
+        finally:
+            lock.release()
+
+
+def last_step(events: list[RunEvent]) -> int:
+    """The number of the last optimizer step in a log, 0 when there is none."""
+    return max((event.step for event in events if isinstance(event, StepDone)), default=0)

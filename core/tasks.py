@@ -1,0 +1,116 @@
+"""The verbs of the studio: analyze, train, evaluate. The page and the commands call these; heavy libraries load inside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from core.errors import Refused
+from core.events import Phase, RunEvent
+from core.jobs import Job, Worker, drain
+from core.presets import Resolved
+from core.runs import EventLog, Run, RunStore
+from core.settings import Settings, refuse_what_is_not_built
+
+Listener = Callable[[RunEvent], None]
+
+
+def analysis_folder(output: Path, dataset_folder: str) -> Path:
+    """Where the report and log of a dataset's analysis live."""
+    return output / "analysis" / (Path(dataset_folder).name or "dataset")
+
+
+def analyze(settings: Settings, store: RunStore) -> Iterator[RunEvent]:
+    yield Phase(what="Starting")
+    from core.analyzer.analyze import analyze as analyze_dataset
+
+    folder = analysis_folder(store.root, settings.dataset.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    yield from analyze_dataset(settings.dataset, folder / "report.json")
+
+
+def start_analysis(worker: Worker, settings: Settings, store: RunStore) -> None:
+    """On the worker's thread, without the device lock: it needs no GPU and may run beside a training."""
+    import contextlib
+
+    def prepare() -> tuple[Job, EventLog]:
+        folder = analysis_folder(store.root, settings.dataset.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        log = EventLog(folder / "events.jsonl")
+        log.file.unlink(missing_ok=True)
+        return (lambda: analyze(settings, store)), log
+
+    worker.start(contextlib.nullcontext(), prepare)
+
+
+def named(resolved: Resolved, store: RunStore) -> Settings:
+    """The settings with a run name: the given one, else preset and date made unique."""
+    settings = resolved.settings
+    if settings.run.name:
+        return settings
+    name = store.free_name(f"{resolved.preset}-{time.strftime('%m%d-%H%M')}")
+    return settings.model_copy(update={"run": settings.run.model_copy(update={"name": name})})
+
+
+def train(run: Run, store: RunStore, resume: bool) -> Iterator[RunEvent]:
+    yield Phase(what="Starting: loading libraries")
+    from core.training.train import train as train_run
+
+    yield from train_run(run, store.stop_request().is_made, resume)
+
+
+def start_training(worker: Worker, settings: Settings, store: RunStore) -> None:
+    """Create the run inside the lock and train it on the worker's thread. Raises Refused or UserError; then nothing was started."""
+    check_startable(settings)
+
+    def prepare() -> tuple[Job, EventLog]:
+        run = store.create(settings)
+        return (lambda: train(run, store, resume=False)), run.log
+
+    worker.start(store.exclusive(f"training '{settings.run.name}'"), prepare)
+
+
+def start_resume(worker: Worker, name: str, store: RunStore) -> None:
+    """Go on with an interrupted, stopped or failed run from its newest whole checkpoint."""
+    run = resumable(name, store)
+
+    def prepare() -> tuple[Job, EventLog]:
+        return (lambda: train(run, store, resume=True)), run.log
+
+    worker.start(store.exclusive(f"training '{name}'"), prepare)
+
+
+def train_here(settings: Settings, store: RunStore, listen: Listener) -> RunEvent:
+    """The command's way: same lock, same log, on the calling thread."""
+    check_startable(settings)
+    with store.exclusive(f"training '{settings.run.name}'"):
+        run = store.create(settings)
+        return drain(lambda: train(run, store, resume=False), run.log, listen)
+
+
+def resume_here(name: str, store: RunStore, listen: Listener) -> RunEvent:
+    run = resumable(name, store)
+    with store.exclusive(f"training '{name}'"):
+        return drain(lambda: train(run, store, resume=True), run.log, listen)
+
+
+def check_startable(settings: Settings) -> None:
+    """What can be known before a run exists. Raises Refused or UserError."""
+    from core.dataset.folder import open_dataset
+    from core.flux.model_folder import open_model_folder
+
+    refuse_what_is_not_built(settings)
+    open_model_folder(Path(settings.model.path))
+    dataset = open_dataset(Path(settings.dataset.folder))
+    if not dataset.samples:
+        raise Refused("There is no photo to train on.", settings.dataset.folder, "Put 15 to 30 JPG, PNG or WebP photos there.")
+
+
+def resumable(name: str, store: RunStore) -> Run:
+    """Raises Refused when the run has finished: there is nothing left to do."""
+    run = store.load(name)
+    ended = run.log.ended()
+    if ended is not None and ended.kind == "finished":
+        raise Refused(f"Run '{name}' has finished; there is nothing to resume.", str(run.folder), "Start a new run, or start from its LoRA (RESUME_FROM).")
+    return run
