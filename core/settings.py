@@ -17,9 +17,12 @@ POCKET_FLUX = "presets/pocket-flux"
 RUN_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
 
-def setting(default: Any, title: str, help: str, variable: str | None = None, **limits: Any) -> Any:
-    """Declare one setting; `variable` is the guide's environment variable that overrides it."""
-    return Field(default, title=title, description=help, json_schema_extra={"variable": variable} if variable else None, **limits)
+def setting(default: Any, title: str, help: str, variable: str | None = None, place: str | None = None, **limits: Any) -> Any:
+    """Declare one setting; `variable` is the guide's environment variable that overrides it.
+
+    `place` marks a path (dataset, model, output, lora, regularization): the page offers a listing for it, never free text.
+    """
+    return Field(default, title=title, description=help, json_schema_extra={"variable": variable, "place": place}, **limits)
 
 
 class Section(BaseModel):
@@ -30,14 +33,14 @@ class RunSettings(Section):
     """Run: what it is called, where its files go, what it starts from."""
 
     name: str = setting("", "Run name", "Letters, digits, dot, dash, underscore; names the LoRA file. Empty: the preset and the date.", "RUN_NAME", pattern=r"^$|" + RUN_NAME_PATTERN)
-    output: str = setting("output", "Output folder", "Where LoRA files, samples and runs are written.", "OUT_DIR", min_length=1)
-    warm_start: str = setting("", "Start from LoRA", "A LoRA file made here whose weights are the starting point of a new run (same model, rank and targets).", "RESUME_FROM")
+    output: str = setting("output", "Output folder", "Where LoRA files, samples and runs are written.", "OUT_DIR", place="output", min_length=1)
+    warm_start: str = setting("", "Start from LoRA", "A LoRA file made here whose weights are the starting point of a new run (same model, rank and targets).", "RESUME_FROM", place="lora")
 
 
 class ModelSettings(Section):
     """Model: which FLUX.1-dev, at which precision."""
 
-    path: str = setting(POCKET_FLUX, "Base model", "Folder of a FLUX.1-dev in diffusers layout. The shipped pocket FLUX needs no GPU and no download.", "MODEL_PATH", min_length=1)
+    path: str = setting(POCKET_FLUX, "Base model", "Folder of a FLUX.1-dev in diffusers layout. The shipped pocket FLUX needs no GPU and no download.", "MODEL_PATH", place="model", min_length=1)
     precision: Literal["auto", "bf16", "fp32"] = setting("auto", "Precision", "auto: bf16 on a GPU that has it, float32 on a CPU. LoRA weights are float32 always; fp16 overflows in FLUX and is not offered.")
     gradient_checkpointing: bool = setting(True, "Gradient checkpointing", "Recomputes each block in the backward pass: a fraction of the memory for about 40 % more time.")
     text_length: int = setting(512, "T5 tokens", "Length every caption is padded to for T5. 512 is what diffusers uses, 256 what ComfyUI uses. Capped by the model's own tokenizer.", ge=16, le=512)
@@ -46,7 +49,7 @@ class ModelSettings(Section):
 class DatasetSettings(Section):
     """Dataset: the photos, their captions and the sizes they are trained at."""
 
-    folder: str = setting("data/subject", "Dataset folder", "Photos with captions beside them, or in images/ and captions/.", "DATA_DIR", min_length=1)
+    folder: str = setting("data/subject", "Dataset folder", "Photos with captions beside them, or in images/ and captions/.", "DATA_DIR", place="dataset", min_length=1)
     trigger_word: str = setting("ohwx", "Trigger word", "A made-up word that stands in every caption and later calls the person up in a prompt.", pattern=r"^\S{1,40}$")
     class_word: str = setting("person", "Class word", "What the subject is: man, woman, person.", pattern=r"^[^\n,]{1,40}$")
     resolution: int = setting(512, "Resolution", "Photos are trained at about resolution x resolution pixels, in the shape of each photo.", "RESOLUTION", ge=64, le=2048, multiple_of=16)
@@ -125,7 +128,7 @@ class RegularizationSettings(Section):
     """Regularization: keeps the class from turning into the person."""
 
     enabled: bool = setting(False, "Regularization", "Trains on class pictures too, so that the class word does not turn into the person.", "USE_REG")
-    folder: str = setting("", "Regularization folder", "Real photos of other people of the class, with captions.", "REG_DIR")
+    folder: str = setting("", "Regularization folder", "Real photos of other people of the class, with captions.", "REG_DIR", place="regularization")
 
 
 class Settings(Section):
@@ -160,8 +163,12 @@ class Declaration:
 
     @property
     def variable(self) -> str | None:
-        extra = self.field.json_schema_extra
-        return extra.get("variable") if isinstance(extra, dict) else None  # type: ignore[return-value]
+        return self.field.json_schema_extra["variable"]  # type: ignore[index, return-value]
+
+    @property
+    def place(self) -> str | None:
+        """What kind of path this is, or None for a setting that is none."""
+        return self.field.json_schema_extra["place"]  # type: ignore[index, return-value]
 
     @property
     def default(self) -> Any:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from core.errors import Refused
+from core.evaluation.grid import GridRequest, evaluations_folder
+from core.evaluation.prompts import fill
 from core.events import Phase, RunEvent
 from core.jobs import Job, Worker, drain
 from core.presets import Resolved
@@ -21,13 +23,15 @@ def analysis_folder(output: Path, dataset_folder: str) -> Path:
     return output / "analysis" / (Path(dataset_folder).name or "dataset")
 
 
+def report_file(settings: Settings, store: RunStore) -> Path:
+    return analysis_folder(store.root, settings.dataset.folder) / "report.json"
+
+
 def analyze(settings: Settings, store: RunStore) -> Iterator[RunEvent]:
     yield Phase(what="Starting")
     from core.analyzer.analyze import analyze as analyze_dataset
 
-    folder = analysis_folder(store.root, settings.dataset.folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    yield from analyze_dataset(settings.dataset, folder / "report.json")
+    yield from analyze_dataset(settings.dataset, report_file(settings, store), str(report_file(settings, store).relative_to(store.root)))
 
 
 def start_analysis(worker: Worker, settings: Settings, store: RunStore) -> None:
@@ -93,6 +97,80 @@ def resume_here(name: str, store: RunStore, listen: Listener) -> RunEvent:
     run = resumable(name, store)
     with store.exclusive(f"training '{name}'"):
         return drain(lambda: train(run, store, resume=True), run.log, listen)
+
+
+def evaluate(request: GridRequest, name: str, store: RunStore) -> Iterator[RunEvent]:
+    yield Phase(what="Starting: loading libraries")
+    from core.evaluation.evaluate import evaluate as evaluate_grid
+
+    yield from evaluate_grid(request, name, store.root, store.stop_request().is_made)
+
+
+def start_evaluation(worker: Worker, request: GridRequest, store: RunStore) -> str:
+    """Draw a strength grid on the worker's thread and return its name. `request.lora` must be one of lora_names.
+
+    Raises Refused or UserError; then nothing was started.
+    """
+    if request.lora not in lora_names(store):
+        raise Refused(f"There is no LoRA called '{request.lora}'.", str(store.root), f"LoRA files here: {', '.join(lora_names(store)) or 'none yet'}.")
+    name = new_grid_name(request, store)
+
+    def prepare() -> tuple[Job, EventLog]:
+        log = grid_log(name, store)
+        log.file.parent.mkdir(parents=True)
+        return (lambda: evaluate(request, name, store)), log
+
+    worker.start(store.exclusive(f"drawing the grid of '{request.lora}'"), prepare)
+    return name
+
+
+def evaluate_here(request: GridRequest, store: RunStore, listen: Listener) -> tuple[str, RunEvent]:
+    """The command's way; `request.lora` may be any file's absolute path. Returns the grid's name and the last event."""
+    name = new_grid_name(request, store)
+    with store.exclusive(f"drawing the grid of '{request.lora}'"):
+        log = grid_log(name, store)
+        log.file.parent.mkdir(parents=True)
+        return name, drain(lambda: evaluate(request, name, store), log, listen)
+
+
+def grid_log(name: str, store: RunStore) -> EventLog:
+    return EventLog(evaluations_folder(store.root) / name / "events.jsonl")
+
+
+def grid_request(settings: Settings, lora: str, prompts: list[str], strengths: tuple[float, ...]) -> GridRequest:
+    """A grid drawn as the run's samples are; {trigger} and {class} in the prompts are filled in."""
+    dataset, sampling = settings.dataset, settings.sampling
+    return GridRequest(
+        lora=lora,
+        model_path=settings.model.path,
+        prompts=fill(prompts, dataset.trigger_word, dataset.class_word),
+        strengths=strengths,
+        seed=sampling.seed,
+        width=sampling.width or dataset.resolution,
+        height=sampling.height or dataset.resolution,
+        num_inference_steps=sampling.num_inference_steps,
+        guidance_scale=sampling.guidance_scale,
+        text_length=settings.model.text_length,
+        precision=settings.model.precision,
+    )
+
+
+def new_grid_name(request: GridRequest, store: RunStore) -> str:
+    """LoRA name and time, made unique."""
+    wish = name = f"{Path(request.lora).stem}-{time.strftime('%m%d-%H%M%S')}"
+    number = 1
+    while (evaluations_folder(store.root) / name).exists():
+        number += 1
+        name = f"{wish}-{number}"
+    return name
+
+
+def lora_names(store: RunStore) -> list[str]:
+    """File names of all LoRA files in the output folder, newest first."""
+    if not store.root.is_dir():
+        return []
+    files = [file for file in store.root.glob("*.safetensors") if not file.name.startswith(".") and file.is_file()]
+    return [file.name for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)]
 
 
 def check_startable(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -11,6 +12,8 @@ from diffusers import FluxTransformer2DModel
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor, nn
+
+from core.errors import Refused
 
 ADAPTER = "default"
 _ATTENTION = r"attn\.(?:to_q|to_k|to_v|to_out\.0|add_q_proj|add_k_proj|add_v_proj|to_add_out)"
@@ -36,6 +39,14 @@ def add_lora(transformer: FluxTransformer2DModel, rank: int, alpha: float, targe
             parameter.requires_grad_(True)
             parameters.append(parameter)
     return parameters
+
+
+def targets_of(modules: frozenset[str]) -> str:
+    """The smallest target set whose pattern takes in every named module."""
+    for name, pattern in TARGETS.items():
+        if all(re.fullmatch(pattern, module) for module in modules):
+            return name
+    raise Refused("This LoRA changes layers that are never trained here.", "LoRA file", "Choose a LoRA of the attention and MLP layers of FLUX's blocks.")
 
 
 def add_dropout(transformer: nn.Module, share: float) -> None:

@@ -1,0 +1,71 @@
+"""Captions: the text beside a photo, read in any usual encoding, written as UTF-8, compared and checked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.durable import write_atomic
+from core.errors import UserError
+
+LARGEST_CAPTION = 100_000
+
+
+@dataclass(frozen=True)
+class Caption:
+    """`encoding` is what the file was read as; anything but utf-8 is worth a word to the person."""
+
+    text: str
+    encoding: str
+
+
+def read_caption(file: Path) -> Caption:
+    """UTF-8 with or without mark, UTF-16 with mark, else Windows-1252. Line breaks become spaces. Raises UserError."""
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise UserError(f"The caption cannot be read: {error.strerror}.", str(file), "Check the file's permissions.") from None
+    if len(raw) > LARGEST_CAPTION:
+        raise UserError(f"The caption has {len(raw)} bytes; it is no caption.", str(file), "Keep captions under 75 words.")
+    for encoding in _encodings(raw):
+        try:
+            return Caption(_one_line(raw.decode(encoding)), encoding.removesuffix("-sig"))
+        except UnicodeDecodeError:
+            continue
+    return Caption(_one_line(raw.decode("latin-1")), "latin-1")
+
+
+def write_caption(file: Path, text: str) -> None:
+    """One line of UTF-8, replacing the old file in one move."""
+    write_atomic(file, (_one_line(text) + "\n").encode())
+
+
+def has_trigger(text: str, trigger_word: str) -> bool:
+    """Whether the trigger stands in the text as a whole word, in the same case."""
+    return re.search(rf"(?<!\w){re.escape(trigger_word)}(?!\w)", text) is not None
+
+
+def words_of(text: str) -> list[str]:
+    return re.findall(r"[\w'-]+", text)
+
+
+def normalised(text: str) -> str:
+    """Lower case, words only: two captions that differ in commas are the same caption."""
+    return " ".join(words_of(text.lower()))
+
+
+def similarity(one: str, other: str) -> float:
+    """Share of words two captions have in common (Jaccard), 0 to 1."""
+    first, second = set(words_of(one.lower())), set(words_of(other.lower()))
+    return len(first & second) / len(first | second) if first | second else 1.0
+
+
+def _encodings(raw: bytes) -> list[str]:
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return ["utf-16"]
+    return ["utf-8-sig" if raw.startswith(b"\xef\xbb\xbf") else "utf-8", "cp1252"]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.replace("\x00", "").split())

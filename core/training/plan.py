@@ -1,0 +1,56 @@
+"""The resolved plan of a run in plain text: settings and where each came from, photos per bucket, steps, files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from core.dataset.buckets import buckets_for, place
+from core.dataset.folder import Dataset, open_dataset
+from core.dataset.imaging import upright_size
+from core.flux.model_folder import open_model_folder
+from core.presets import Resolved
+from core.settings import declarations, flatten, refuse_what_is_not_built, warnings_of
+
+
+def render_plan(resolved: Resolved, name: str) -> str:
+    """What a start would do. Raises UserError or Refused for what a start would refuse."""
+    settings = resolved.settings
+    refuse_what_is_not_built(settings)
+    model = open_model_folder(Path(settings.model.path))
+    dataset = open_dataset(Path(settings.dataset.folder))
+    train = settings.train
+    forwards = train.steps * train.gradient_accumulation_steps
+    lines = [f"Plan of run '{name}' (preset {resolved.preset}); nothing is started.", ""]
+    lines += _settings_lines(resolved)
+    lines += ["", f"Photos: {len(dataset.samples)} in {settings.dataset.folder}", *_bucket_lines(dataset, resolved)]
+    lines += [f"Steps: {train.steps} optimizer steps of {train.batch_size} x {train.gradient_accumulation_steps} photos, {forwards} forward passes"]
+    if dataset.samples:
+        lines[-1] += f", each photo about {round(forwards * train.batch_size / len(dataset.samples))} times"
+    lines += [f"Model: {settings.model.path}, {model.double_blocks} + {model.single_blocks} blocks, made for {model.image_size} px"]
+    output = Path(settings.run.output)
+    lines += ["Files:", f"  {output / f'{name}.safetensors'}  the LoRA", f"  {output / 'samples' / name}/  samples", f"  {output / name}/  log and checkpoints"]
+    lines += [f"Note: {sentence}" for sentence in warnings_of(settings)]
+    return "\n".join(lines)
+
+
+def _settings_lines(resolved: Resolved) -> list[str]:
+    values = flatten(resolved.settings)
+    rows = [(d.key, _shown(values[d.key]), resolved.origins.get(d.key, "default"), d.variable or "") for d in declarations()]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return [f"  {key:{widths[0]}}  {value:{widths[1]}}  {origin:{widths[2]}}  {variable}".rstrip() for key, value, origin, variable in rows]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"{len(value)} lines"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value) or "-"
+
+
+def _bucket_lines(dataset: Dataset, resolved: Resolved) -> list[str]:
+    sizes = resolved.settings.dataset
+    buckets = buckets_for(sizes.resolution, sizes.min_bucket_resolution, sizes.max_bucket_resolution, sizes.bucket_step)
+    counts = Counter(place(*upright_size(sample.image), buckets).bucket for sample in dataset.samples)
+    return [f"  {bucket.width}x{bucket.height}: {count} photos" for bucket, count in counts.most_common()]

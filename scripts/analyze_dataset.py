@@ -1,0 +1,40 @@
+"""Analyzes a dataset: `python scripts/analyze_dataset.py [--json FILE]`; the same report as the Analyzer tab."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from core.analyzer.report import read_report, render_text
+from core.presets import resolve
+from core.runs import RunStore
+from core.tasks import analyze, report_file
+from scripts.console import DONE, run_command
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--preset", default="fast", help="its resolution and buckets are what photos are measured against")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as dataset.folder=data/anna")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there as JSON as well")
+    arguments = parser.parse_args()
+
+    settings = resolve(arguments.preset, os.environ, arguments.set).settings
+    store = RunStore(Path(settings.run.output))
+    for _ in analyze(settings, store):
+        pass
+    file = report_file(settings, store)
+    report = read_report(file)
+    assert report is not None
+    print(render_text(report))
+    if arguments.json:
+        arguments.json.write_bytes(file.read_bytes())
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,44 @@
+"""Errors and numbers in the words a person reads."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from core.errors import UserError
+
+
+def shows_errors(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """A UserError in a handler becomes a message on the page; anything else stays a fault and is logged."""
+
+    @functools.wraps(handler)
+    def handle(*inputs: Any) -> Any:
+        try:
+            return handler(*inputs)
+        except UserError as error:
+            raise gr.Error(as_html(error), title="That cannot be done", duration=20, print_exception=False) from None
+
+    return handle
+
+
+def as_html(error: UserError) -> str:
+    lines = [escape(error.what)]
+    if error.where:
+        lines.append(f"<small>Where: {escape(error.where)}</small>")
+    if error.fix:
+        lines.append(f"<b>{escape(error.fix)}</b>")
+    return "<br>".join(lines)
+
+
+def duration(seconds: float) -> str:
+    """12 s, 3 min 20 s, 2 h 05 min."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

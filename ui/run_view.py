@@ -1,0 +1,109 @@
+"""What a page shows of a job: a pure fold over its events."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from core.events import CheckpointSaved, FixedNoiseLoss, ImageSaved, Phase, ReportSaved, RunEvent, RunFailed, RunFinished, RunStarted, RunStopped, StepDone, Warned
+
+SPEED_WINDOW = 20
+MOST_PLOT_POINTS = 400
+SMOOTHING = 0.9
+
+
+@dataclass
+class RunView:
+    """`state` is new, running, finished, stopped or failed, as far as the log tells; who asks knows whether anybody still writes it."""
+
+    state: str = "new"
+    phase: str = ""
+    phase_done: int = 0
+    phase_total: int = 0
+    step: int = 0
+    steps: int = 0
+    losses: list[tuple[int, float]] = field(default_factory=list)
+    fixed_losses: list[tuple[int, float]] = field(default_factory=list)
+    recent_seconds: list[float] = field(default_factory=list)
+    learning_rate: float = 0.0
+    memory_gib: float = 0.0
+    images: list[ImageSaved] = field(default_factory=list)
+    log: list[tuple[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+    checkpoint: int = 0
+    failure: RunFailed | None = None
+
+    @property
+    def seconds_per_step(self) -> float:
+        return statistics.median(self.recent_seconds) if self.recent_seconds else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """By the median of recent steps; None before the first one."""
+        return (self.steps - self.step) * self.seconds_per_step if self.recent_seconds else None
+
+
+def fold(events: Sequence[RunEvent]) -> RunView:
+    view = RunView()
+    for event in events:
+        _apply(view, event)
+    return view
+
+
+def _apply(view: RunView, event: RunEvent) -> None:
+    match event:
+        case RunStarted():
+            view.state, view.step, view.steps, view.failure = "running", event.first_step, event.steps, None
+            view.recent_seconds = []
+            _say(view, event, f"resumed at step {event.first_step}" if event.first_step else f"started: {event.job}")
+        case Phase():
+            view.state = "running"
+            if event.what != view.phase:
+                _say(view, event, event.what)
+            view.phase, view.phase_done, view.phase_total = event.what, event.done, event.total
+        case StepDone():
+            view.phase, view.step = "Training", event.step
+            view.losses.append((event.step, event.loss))
+            view.recent_seconds = [*view.recent_seconds[1 - SPEED_WINDOW :], event.seconds]
+            view.learning_rate, view.memory_gib = event.learning_rate, event.memory_gib
+            if event.step % 10 == 0 or event.step == 1:
+                _say(view, event, f"step {event.step}  loss {event.loss:.4f}  lr {event.learning_rate:.2e}  grad {event.grad_norm:.3f}  {event.seconds:.2f} s")
+        case FixedNoiseLoss():
+            view.fixed_losses.append((event.step, event.loss))
+            _say(view, event, f"step {event.step}  fixed-noise loss {event.loss:.4f}")
+        case ImageSaved():
+            view.images = [image for image in view.images if image.file != event.file] + [event]
+        case CheckpointSaved():
+            view.checkpoint = event.step
+            _say(view, event, f"checkpoint of step {event.step} saved")
+        case ReportSaved():
+            _say(view, event, f"written: {event.file}")
+        case Warned():
+            _say(view, event, f"note: {event.what}")
+        case RunFinished():
+            view.state, view.seconds = "finished", event.seconds
+            _say(view, event, "finished")
+        case RunStopped():
+            view.state, view.seconds = "stopped", event.seconds
+            _say(view, event, f"stopped after step {event.step}")
+        case RunFailed():
+            view.state, view.failure = "failed", event
+            _say(view, event, f"FAILED: {event.what}")
+
+
+def _say(view: RunView, event: RunEvent, text: str) -> None:
+    view.log.append((time.strftime("%H:%M:%S", time.localtime(event.time)), text))
+
+
+def plot_points(view: RunView) -> list[tuple[int, float, str]]:
+    """(step, loss, series) with series raw, smoothed and fixed noise; long runs are thinned to a bounded number of points."""
+    points = []
+    stride = -(-len(view.losses) // MOST_PLOT_POINTS) or 1
+    mean = None
+    for number, (step, loss) in enumerate(view.losses):
+        mean = loss if mean is None else SMOOTHING * mean + (1 - SMOOTHING) * loss
+        if number % stride == 0 or number == len(view.losses) - 1:
+            points += [(step, loss, "each step"), (step, mean, "smoothed")]
+    return points + [(step, loss, "fixed noise") for step, loss in view.fixed_losses]

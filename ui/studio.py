@@ -1,0 +1,87 @@
+"""Studio: what every tab and handler works on. One per process; nothing of a run lives here, only the way to it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.dataset.folder import IMAGE_SUFFIXES
+from core.events import RunEvent
+from core.jobs import Worker
+from core.presets import Resolved, preset_names, resolve
+from core.runs import EventLog, RunStore
+from core.settings import POCKET_FLUX
+from core.tasks import lora_names
+
+DATA_FOLDER = Path("data")
+MODELS_FOLDER = Path("models")
+DEFAULT_DATASET = Path("data/subject")
+
+
+class LogReader:
+    """Reads each log once and from then on only what was added; a rewritten log is read anew."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._read: dict[Path, tuple[int, int, list[RunEvent]]] = {}
+
+    def events(self, log: EventLog) -> list[RunEvent]:
+        with self._lock:
+            try:
+                inode = log.file.stat().st_ino
+            except FileNotFoundError:
+                return []
+            known_inode, offset, events = self._read.get(log.file, (inode, 0, []))
+            if known_inode != inode or log.file.stat().st_size < offset:
+                offset, events = 0, []
+            added, offset = log.read(offset)
+            events = events + added
+            self._read[log.file] = (inode, offset, events)
+            return events
+
+
+@dataclass(frozen=True)
+class Studio:
+    """`environment` holds the variables the page was started with; they seed the form."""
+
+    store: RunStore
+    environment: Mapping[str, str]
+    trainer: Worker = field(default_factory=Worker)
+    analyst: Worker = field(default_factory=Worker)
+    reader: LogReader = field(default_factory=LogReader)
+
+    def resolved(self, preset: str) -> Resolved:
+        return resolve(preset, self.environment)
+
+    def first_preset(self) -> str:
+        """demo until there are photos or a model of one's own, then fast."""
+        own_photos = DEFAULT_DATASET.is_dir() and any(file.suffix.lower() in IMAGE_SUFFIXES for file in DEFAULT_DATASET.rglob("*"))
+        own = own_photos or self.environment.get("MODEL_PATH") or self.environment.get("DATA_DIR")
+        return "fast" if own and "fast" in preset_names() else "demo"
+
+    def listing(self, place: str) -> list[str]:
+        """The only values a path setting may take on the page."""
+        match place:
+            case "dataset":
+                return _unique([self.environment.get("DATA_DIR", ""), *_subfolders(DATA_FOLDER, leave_out={"cache"}), str(DEFAULT_DATASET)])
+            case "model":
+                return _unique([self.environment.get("MODEL_PATH", ""), *_subfolders(MODELS_FOLDER, leave_out=set()), POCKET_FLUX])
+            case "lora":
+                return ["", *_unique([self.environment.get("RESUME_FROM", ""), *(str(self.store.root / name) for name in lora_names(self.store))])]
+            case "regularization":
+                return ["", *_unique([self.environment.get("REG_DIR", ""), *_subfolders(DATA_FOLDER, leave_out={"cache"})])]
+            case "output":
+                return [str(self.store.root)]
+        raise ValueError(f"{place!r} is no kind of place")
+
+
+def _subfolders(folder: Path, leave_out: set[str]) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return sorted(str(entry) for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith(".") and entry.name not in leave_out)
+
+
+def _unique(values: list[str]) -> list[str]:
+    return list(dict.fromkeys(value for value in values if value))
