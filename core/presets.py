@@ -92,6 +92,12 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, tuple[Any, str
     return found
 
 
+def guide_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Only the variables that override settings: nothing else of the environment, secrets least of all, travels further."""
+    names = {declaration.variable for declaration in declarations()}
+    return {name: value for name, value in environment.items() if name in names}
+
+
 def from_pairs(pairs: list[str]) -> dict[str, Any]:
     """section.field -> value for texts like train.steps=2000."""
     found = {}

@@ -169,6 +169,11 @@ class RunStore:
         except OSError:
             return None
 
+    def is_training(self, run: Run) -> bool:
+        """Whether somebody, here or in another process, is working on this run now."""
+        holder = self.holder()
+        return holder is not None and holder.startswith(training_words(run.name) + " (")
+
     def _holder_words(self) -> str:
         try:
             return (self.root / ".job.holder").read_text(encoding="utf-8").strip() or "another job"
@@ -192,6 +197,11 @@ class RunStore:
             yield
         finally:
             lock.release()
+
+
+def training_words(name: str) -> str:
+    """What the holder of the lock is said to be doing."""
+    return f"training '{name}'"
 
 
 def last_step(events: list[RunEvent]) -> int:

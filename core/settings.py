@@ -183,7 +183,7 @@ class Declaration:
     def limits(self) -> str:
         """The range in words, for help and docs."""
         names = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below", "multiple_of": "a multiple of"}
-        parts = [f"{word} {getattr(m, name):g}" for m in self.field.metadata for name, word in names.items() if getattr(m, name, None) is not None]
+        parts = [f"{word} {getattr(m, name)}" for m in self.field.metadata for name, word in names.items() if getattr(m, name, None) is not None]
         return ", ".join(parts)
 
 

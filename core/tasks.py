@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from core.durable import storage_error
 from core.errors import Refused
 from core.evaluation.grid import GridRequest, evaluations_folder
 from core.evaluation.prompts import fill
 from core.events import Phase, RunEvent
 from core.jobs import Job, Worker, drain
 from core.presets import Resolved
-from core.runs import EventLog, Run, RunStore
+from core.runs import EventLog, Run, RunStore, training_words
 from core.settings import Settings, refuse_what_is_not_built
 
 Listener = Callable[[RunEvent], None]
@@ -23,26 +25,32 @@ def analysis_folder(output: Path, dataset_folder: str) -> Path:
     return output / "analysis" / (Path(dataset_folder).name or "dataset")
 
 
-def report_file(settings: Settings, store: RunStore) -> Path:
-    return analysis_folder(store.root, settings.dataset.folder) / "report.json"
+def report_file(dataset_folder: str, store: RunStore) -> Path:
+    return analysis_folder(store.root, dataset_folder) / "report.json"
+
+
+def analysis_log(dataset_folder: str, store: RunStore) -> EventLog:
+    return EventLog(analysis_folder(store.root, dataset_folder) / "events.jsonl")
 
 
 def analyze(settings: Settings, store: RunStore) -> Iterator[RunEvent]:
     yield Phase(what="Starting")
     from core.analyzer.analyze import analyze as analyze_dataset
 
-    yield from analyze_dataset(settings.dataset, report_file(settings, store), str(report_file(settings, store).relative_to(store.root)))
+    file = report_file(settings.dataset.folder, store)
+    yield from analyze_dataset(settings.dataset, file, str(file.relative_to(store.root)))
 
 
 def start_analysis(worker: Worker, settings: Settings, store: RunStore) -> None:
     """On the worker's thread, without the device lock: it needs no GPU and may run beside a training."""
-    import contextlib
 
     def prepare() -> tuple[Job, EventLog]:
-        folder = analysis_folder(store.root, settings.dataset.folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        log = EventLog(folder / "events.jsonl")
-        log.file.unlink(missing_ok=True)
+        log = analysis_log(settings.dataset.folder, store)
+        try:
+            log.file.parent.mkdir(parents=True, exist_ok=True)
+            log.file.unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(error, log.file.parent) from None
         return (lambda: analyze(settings, store)), log
 
     worker.start(contextlib.nullcontext(), prepare)
@@ -72,7 +80,7 @@ def start_training(worker: Worker, settings: Settings, store: RunStore) -> None:
         run = store.create(settings)
         return (lambda: train(run, store, resume=False)), run.log
 
-    worker.start(store.exclusive(f"training '{settings.run.name}'"), prepare)
+    worker.start(store.exclusive(training_words(settings.run.name)), prepare)
 
 
 def start_resume(worker: Worker, name: str, store: RunStore) -> None:
@@ -82,20 +90,20 @@ def start_resume(worker: Worker, name: str, store: RunStore) -> None:
     def prepare() -> tuple[Job, EventLog]:
         return (lambda: train(run, store, resume=True)), run.log
 
-    worker.start(store.exclusive(f"training '{name}'"), prepare)
+    worker.start(store.exclusive(training_words(name)), prepare)
 
 
 def train_here(settings: Settings, store: RunStore, listen: Listener) -> RunEvent:
     """The command's way: same lock, same log, on the calling thread."""
     check_startable(settings)
-    with store.exclusive(f"training '{settings.run.name}'"):
+    with store.exclusive(training_words(settings.run.name)):
         run = store.create(settings)
         return drain(lambda: train(run, store, resume=False), run.log, listen)
 
 
 def resume_here(name: str, store: RunStore, listen: Listener) -> RunEvent:
     run = resumable(name, store)
-    with store.exclusive(f"training '{name}'"):
+    with store.exclusive(training_words(name)):
         return drain(lambda: train(run, store, resume=True), run.log, listen)
 
 

@@ -27,7 +27,7 @@ def main() -> int:
     store = RunStore(Path(settings.run.output))
     for _ in analyze(settings, store):
         pass
-    file = report_file(settings, store)
+    file = report_file(settings.dataset.folder, store)
     report = read_report(file)
     assert report is not None
     print(render_text(report))

@@ -15,13 +15,20 @@ from core.pocket.recipe import Recipe
 
 KL_WEIGHT = 2.5e-4  # per latent value: keeps latents near unit size without blurring
 EDGE_WEIGHT = 1.0
+LEARNING_RATE = 2.5e-3
 
 
 def train_autoencoder(folder: Path, recipe: Recipe, pixels_NHWC: np.ndarray) -> AutoencoderKL:
-    """Returns the trained VAE; resumes from `folder`."""
+    """Returns the trained VAE; the learning rate rises and falls once per cycle of the recipe. Resumes from `folder`."""
     vae = autoencoder(recipe).train()
-    optimizer = torch.optim.AdamW(vae.parameters(), 2e-3, betas=(0.9, 0.99), weight_decay=0)
-    schedule = rise_and_fall(optimizer, 2.5e-3, recipe.vae_steps)
+    for cycle, steps in enumerate(recipe.vae_cycles, 1):
+        _train_cycle(folder / f"vae-{cycle}.pt", vae, steps, recipe, pixels_NHWC, recipe.seed + 10 * (cycle - 1))
+    return vae.eval().requires_grad_(False)
+
+
+def _train_cycle(file: Path, vae: AutoencoderKL, steps: int, recipe: Recipe, pixels_NHWC: np.ndarray, seed: int) -> None:
+    optimizer = torch.optim.AdamW(vae.parameters(), LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0)
+    schedule = rise_and_fall(optimizer, LEARNING_RATE, steps)
 
     def step(_: int, generator: torch.Generator) -> float:
         x = _crops(pixels_NHWC, recipe, generator)
@@ -37,8 +44,7 @@ def train_autoencoder(folder: Path, recipe: Recipe, pixels_NHWC: np.ndarray) -> 
         schedule.step()
         return error.item()
 
-    run_steps(folder / "vae.pt", recipe.vae_steps, {"vae": vae, "optimizer": optimizer, "schedule": schedule}, step, recipe.seed)
-    return vae.eval().requires_grad_(False)
+    run_steps(file, steps, {"vae": vae, "optimizer": optimizer, "schedule": schedule}, step, seed)
 
 
 @torch.no_grad()

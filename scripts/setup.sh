@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Sourced by start.sh and test.sh: makes .venv once and keeps it in step with the requirements files given as arguments.
+# Where the machine's Python has a CUDA torch already (a pod's image), that one is used and no other is downloaded.
+
+studio_root() { cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd; }
+
+find_python() {
+  local candidate
+  for candidate in "${PYTHON:-}" python3.13 python3.12 python3.11 python3 python; do
+    if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+  echo "Python 3.11 or newer is needed and was not found. Install it, or set PYTHON=/path/to/python." >&2
+  return 2
+}
+
+has_cuda_torch() { "$1" -c 'import sys, torch; sys.exit(torch.version.cuda is None)' 2>/dev/null; }
+
+set_up() {
+  local python wanted marker
+  python=$(find_python) || return 2
+  wanted=$(cat "$@" | sha256sum | cut -c1-16)
+  marker=.venv/done-$wanted
+  if [ -x .venv/bin/python ] && [ -f "$marker" ]; then
+    return
+  fi
+  echo "Setting up .venv (once; a few minutes) ..."
+  if has_cuda_torch "$python"; then
+    echo "Using the CUDA torch that is installed."
+    "$python" -m venv --system-site-packages .venv
+    .venv/bin/python -c 'import torch; print("torch==" + torch.__version__)' > .venv/constraints.txt
+    cat "$@" | grep -v '^torch==' > .venv/requirements.txt
+  else
+    "$python" -m venv .venv
+    : > .venv/constraints.txt
+    cat "$@" > .venv/requirements.txt
+  fi
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check -r .venv/requirements.txt -c .venv/constraints.txt
+  touch "$marker"
+}

@@ -1,0 +1,138 @@
+"""The whole main job in a real browser: look at the photos, analyze, train, stop, resume, draw the grid."""
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Studio
+
+pytestmark = pytest.mark.browser
+A_JOB = 240_000  # milliseconds a short demo job may take on a slow machine
+STEPS = "16"
+
+
+def open_page(browser: Browser, studio: Studio, faults: list[str], width: int = 1440, height: int = 1000) -> Page:
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.set_default_timeout(30_000)
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(studio.address)
+    expect(page.get_by_role("heading", name="Identity LoRA Studio")).to_be_visible()
+    return page
+
+
+def open_tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+
+
+def choose_demo(page: Page) -> None:
+    open_tab(page, "Training")
+    page.locator("#preset input").click()
+    page.get_by_role("option", name="Demo").click()
+    expect(page.locator("#preset-about")).to_contain_text("rehearsal")
+
+
+def set_field(page: Page, element: str, value: str) -> None:
+    field = page.locator(f"#{element} input, #{element} textarea").first
+    field.fill(value)
+    field.blur()
+
+
+def start_short_run(page: Page, name: str, steps: str = STEPS) -> None:
+    choose_demo(page)
+    expect(page.locator("#set-train-steps input").first).to_have_value("250")
+    set_field(page, "set-run-name", name)
+    set_field(page, "set-train-steps", steps)
+    page.get_by_role("button", name="Start training").click()
+
+
+def test_photos_in_lora_and_grid_out(browser, studio):
+    faults: list[str] = []
+    page = open_page(browser, studio, faults)
+    choose_demo(page)
+    open_tab(page, "Dataset")
+    expect(page.locator("#photos figure")).to_have_count(18)
+    expect(page.locator("#photos figcaption").first).to_contain_text("ohwx woman")
+    open_tab(page, "Analyzer")
+    page.get_by_role("button", name="Analyze").click()
+    expect(page.locator("#report")).to_contain_text("Ready", timeout=60_000)
+
+    start_short_run(page, "anna")
+    expect(page.locator("#status")).to_contain_text("anna")
+    expect(page.locator("#status")).to_contain_text("Finished", timeout=A_JOB)
+    expect(page.locator("#log textarea")).to_have_value(re.compile("fixed-noise loss"))
+    expect(page.locator("#samples img")).to_have_count(4)
+    lora = page.request.get(f"{studio.address}/lora/anna.safetensors")
+    assert lora.ok and int.from_bytes(lora.body()[:8], "little") > 1000
+
+    open_tab(page, "Evaluation")
+    expect(page.locator("#lora input")).to_have_value("anna.safetensors")
+    set_field(page, "prompts", "portrait of {trigger} {class}, wearing a red shirt")
+    page.get_by_role("button", name="Draw the grid").click()
+    expect(page.locator("#grid-status")).to_contain_text("Drawn in", timeout=A_JOB)
+    expect(page.locator("#cells img")).to_have_count(5)
+    expect(page.locator("#cells")).to_contain_text("portrait of ohwx woman, wearing a red shirt")
+    sheet = page.request.get(page.locator("#grid-status a").evaluate("link => link.href"))
+    assert sheet.ok and sheet.headers["content-type"] == "image/png"
+    assert faults == []
+    assert "Traceback" not in studio.log.read_text()
+
+
+def test_reload_second_browser_stop_restart_and_resume_show_the_truth(browser, studio):
+    faults: list[str] = []
+    page = open_page(browser, studio, faults)
+    start_short_run(page, "berta", steps="400")
+    expect(page.locator("#status")).to_contain_text(re.compile(r"step [1-9]"), timeout=A_JOB)
+
+    page.reload()
+    open_tab(page, "Training")
+    expect(page.locator("#status b")).to_have_attribute("data-state", "running")
+    second = open_page(browser, studio, faults)
+    open_tab(second, "Training")
+    expect(second.locator("#status")).to_contain_text("berta")
+    expect(second.get_by_role("button", name="Start training")).to_be_disabled()
+    second.get_by_role("button", name="Stop and save").click()
+    for shown in (page, second):
+        expect(shown.locator("#status")).to_contain_text("Stopped", timeout=60_000)
+
+    assert studio.stop() == 0
+    studio.start()
+    page.goto(studio.address)
+    open_tab(page, "Training")
+    expect(page.locator("#status b")).to_have_attribute("data-state", "stopped")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#log textarea")).to_have_value(re.compile("resumed at step"), timeout=A_JOB)
+    studio.kill()
+    studio.start()
+    page.goto(studio.address)
+    open_tab(page, "Training")
+    expect(page.locator("#status b")).to_have_attribute("data-state", "interrupted", timeout=60_000)
+    expect(page.get_by_role("button", name="Resume")).to_be_enabled()
+    assert "Traceback" not in studio.log.read_text()
+
+
+def test_wrong_input_is_answered_in_words(browser, studio):
+    faults: list[str] = []
+    page = open_page(browser, studio, faults)
+    choose_demo(page)
+    expect(page.locator("#set-train-steps input").first).to_have_value("250")
+    set_field(page, "set-run-name", "../escape")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.locator(".toast-body").first).to_contain_text("run.name")
+    set_field(page, "set-run-name", "fine")
+    set_field(page, "set-lora-rank", "100000")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_text("lora.rank").first).to_be_visible()
+    assert not (studio.output / "fine").exists()
+    assert faults == []
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_nothing_is_wider_than_the_screen(browser, studio, width):
+    faults: list[str] = []
+    page = open_page(browser, studio, faults, width, 844)
+    for tab in ("Dataset", "Analyzer", "Training", "Evaluation"):
+        open_tab(page, tab)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
+    assert faults == []

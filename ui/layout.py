@@ -1,0 +1,52 @@
+"""The page: four tabs, one form, one timer that shows what the logs say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from ui import analyzer_tab, dataset_tab
+from ui.dataset_tab import QUIET
+from ui.evaluation_tab import EvaluationTab
+from ui.settings_form import SettingsForm
+from ui.studio import Studio
+from ui.training_tab import TrainingTab
+
+MASTHEAD = '<div class="masthead"><h1>Identity LoRA Studio</h1><span>photos &rarr; check &rarr; train &rarr; compare, with FLUX.1-dev</span></div>'
+NOTHING_SEEN: tuple[tuple, tuple, tuple] = ((), (), ())
+
+
+def build_page(studio: Studio) -> gr.Blocks:
+    preset = studio.first_preset()
+    form = SettingsForm(studio, studio.resolved(preset))
+    with gr.Blocks(title="Identity LoRA Studio", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
+        gr.HTML(MASTHEAD)
+        seen = gr.State(NOTHING_SEEN)
+        with gr.Tabs(overflow_behavior="wrap"):
+            with gr.Tab("1 Dataset", id="dataset", render_children=True):
+                dataset_tab.build(studio, form, page)
+            with gr.Tab("2 Analyzer", id="analyzer", render_children=True):
+                gr.Markdown("Photos first, optimizer second: what is wrong in the dataset cannot be trained away.")
+                analyze = gr.Button("Analyze", variant="primary", elem_id="analyze")
+                report = gr.HTML(elem_id="report")
+            with gr.Tab("3 Training", id="training", render_children=True):
+                training = TrainingTab(studio, form, preset)
+            with gr.Tab("4 Evaluation", id="evaluation", render_children=True):
+                evaluation = EvaluationTab(studio, form)
+
+        def refresh(last: tuple, folder: str, run: str | None, lora: str | None, grid: str | None) -> list[Any]:
+            """Everything that may have changed since this tab last drew; what has not is not sent."""
+            training_key, training_values = training.render(run, last[0])
+            evaluation_key, evaluation_values = evaluation.render(lora, grid, last[1])
+            report_key, report_value = analyzer_tab.render(studio, folder, last[2])
+            return [(training_key, evaluation_key, report_key), *training_values, *evaluation_values, report_value]
+
+        inputs = [form.components["dataset.folder"], training.run, evaluation.lora, evaluation.grid]
+        outputs = [seen, *training.outputs, *evaluation.outputs, report]
+        analyzer_tab.wire(studio, form, analyze)
+        training.wire()
+        evaluation.wire()
+        page.load(lambda *values: refresh(NOTHING_SEEN, *values), inputs, outputs, **QUIET)
+        gr.Timer(1.0).tick(refresh, [seen, *inputs], outputs, queue=False, trigger_mode="once", **QUIET)
+    return page

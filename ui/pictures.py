@@ -1,0 +1,80 @@
+"""HTML of pictures: photo grid, samples by step, strength grid. Every text is escaped; every address is one of our own routes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from urllib.parse import quote, urlencode
+
+from core.dataset.folder import Sample
+from core.evaluation.grid import StrengthGrid, strength_label
+from core.events import ImageSaved
+
+NOTHING = '<div class="empty">{}</div>'
+
+
+def nothing_yet(text: str) -> str:
+    return NOTHING.format(escape(text))
+
+
+def photo_address(folder: str, sample: Sample, side: int) -> str:
+    """Relative, so that it holds behind any proxy; the time in it makes a changed photo a new address."""
+    query = urlencode({"folder": folder, "name": sample.name, "side": side, "v": int(sample.image.stat().st_mtime)})
+    return f"photos?{escape(query)}"
+
+
+def photo_grid(folder: str, samples: Sequence[Sample], trigger_missing: set[str]) -> str:
+    """Thumbnails with captions; photos whose caption lacks something carry a mark in words."""
+    if not samples:
+        return nothing_yet("No photos here yet. Drop 15 to 30 below.")
+    return f'<div class="photos">{"".join(_photo(folder, sample, sample.name in trigger_missing) for sample in samples)}</div>'
+
+
+def _photo(folder: str, sample: Sample, lacks_trigger: bool) -> str:
+    caption = sample.caption.text if sample.caption else ""
+    if not caption:
+        mark = '<span class="mark">no caption</span>'
+    else:
+        mark = '<span class="mark">trigger missing</span>' if lacks_trigger else ""
+    name = escape(sample.name, quote=True)
+    image = f'<img loading="lazy" src="{photo_address(folder, sample, 256)}" alt="{name}">'
+    return f'<figure>{image}<figcaption><b>{name}</b>{mark}<span>{escape(caption) or "&mdash;"}</span></figcaption></figure>'
+
+
+def samples_by_step(images: Sequence[ImageSaved]) -> str:
+    """A row per prompt, a column per step, the base model first."""
+    if not images:
+        return nothing_yet("Samples appear here while training, the base model first.")
+    steps = sorted({image.step for image in images})
+    prompts = list(dict.fromkeys(image.prompt for image in images))
+    found = {(image.prompt, image.step): image for image in images}
+    head = "".join(f"<th scope='col'>{'base' if step == 0 else f'step {step}'}</th>" for step in steps)
+    rows = "".join(
+        f"<tr><td class='prompt' colspan='{len(steps)}'>{escape(prompt)}</td></tr><tr>{''.join(_cell(found.get((prompt, step)), prompt) for step in steps)}</tr>" for prompt in prompts
+    )
+    return f'<div class="scroll"><table class="grid"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _cell(image: ImageSaved | None, prompt: str) -> str:
+    if image is None:
+        return "<td><div class='blank'></div></td>"
+    address = f"pictures/{quote(image.file)}?v={image.time:.0f}"
+    return f"<td><a href='{address}' target='_blank'><img loading='lazy' src='{address}' alt='{escape(prompt, quote=True)}, step {image.step}'></a></td>"
+
+
+def strength_grid(grid: StrengthGrid | None) -> str:
+    """A row per prompt, a column per strength; cells not drawn yet are blank."""
+    if grid is None:
+        return nothing_yet("The grid appears here: one row per prompt, one column per strength.")
+    request = grid.request
+    head = "".join(f"<th scope='col'>{strength_label(strength)}</th>" for strength in request.strengths)
+    rows = []
+    for row, prompt in enumerate(request.prompts):
+        cells = []
+        for strength in request.strengths:
+            cell = grid.cell(row, strength)
+            address = f"pictures/evaluations/{quote(grid.name)}/{quote(cell.file)}" if cell else ""
+            label = f"{escape(prompt, quote=True)}, strength {strength_label(strength)}"
+            cells.append(f"<td><a href='{address}' target='_blank'><img loading='lazy' src='{address}' alt='{label}'></a></td>" if cell else "<td><div class='blank'></div></td>")
+        rows.append(f"<tr><td class='prompt' colspan='{len(request.strengths)}'>{escape(prompt)}</td></tr><tr>{''.join(cells)}</tr>")
+    return f'<div class="scroll"><table class="grid strengths"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'

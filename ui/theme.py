@@ -1,0 +1,73 @@
+"""The look of the page: Gradio's base theme in our colours and type, and the style of our own HTML."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+ACCENT = gr.themes.Color(
+    name="pine", c50="#eef6f3", c100="#d6e9e2", c200="#aed3c6", c300="#7fb7a5", c400="#519a85", c500="#2f7d69", c600="#2f6f5e", c700="#24594b", c800="#1d473d", c900="#173a32", c950="#0c211c"
+)
+SANS = ["Inter", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
+
+
+def theme() -> gr.themes.Base:
+    """System fonts only: nothing is fetched from elsewhere."""
+    soft = gr.themes.Soft(primary_hue=ACCENT, secondary_hue=ACCENT, neutral_hue="stone", radius_size="md", spacing_size="sm", font=SANS, font_mono=MONO)
+    plain_title = {"background_fill": "transparent", "background_fill_dark": "transparent", "text_color": "*body_text_color", "text_color_dark": "*body_text_color", "padding": "0"}
+    titles = {f"{kind}_{name}": value for kind in ("block_title", "block_label") for name, value in plain_title.items() if kind == "block_title" or name != "padding"}
+    return soft.set(
+        **titles, body_background_fill="#f7f6f3", block_shadow="none", block_border_width="1px", input_border_width="1px", input_shadow="none",
+        button_secondary_shadow="none", button_primary_shadow="none", block_info_text_size="*text_xs", body_text_color_subdued="*neutral_600", block_info_text_color="*neutral_600",
+    )  # fmt: skip
+
+
+CSS = """
+.gradio-container { max-width: 1320px !important; margin: 0 auto !important; }
+.masthead { display: flex; flex-wrap: wrap; align-items: baseline; gap: .3rem 1rem; padding: .4rem 0 .2rem; }
+.masthead h1 { font-size: 1.45rem; margin: 0; letter-spacing: -.01em; }
+.masthead span { color: var(--body-text-color-subdued); }
+.empty { padding: 2.2rem 1rem; text-align: center; color: var(--body-text-color-subdued); border: 1px dashed var(--border-color-primary); border-radius: 10px; }
+.photos { display: grid; grid-template-columns: repeat(auto-fill, minmax(148px, 1fr)); gap: 12px; }
+.photos figure { margin: 0; border: 1px solid var(--border-color-primary); border-radius: 10px; overflow: hidden; background: var(--background-fill-primary); }
+.photos img { width: 100%; aspect-ratio: 1; object-fit: cover; display: block; }
+.photos figcaption { display: flex; flex-direction: column; gap: 2px; padding: 7px 9px 9px; font-size: .78rem; line-height: 1.35; overflow-wrap: anywhere; }
+.photos figcaption span { color: var(--body-text-color-subdued); }
+.photos .mark { align-self: start; background: #f7e3c4; color: #6b4206 !important; border-radius: 5px; padding: 0 6px; }
+.status, .verdict { border: 1px solid var(--border-color-primary); border-left: 5px solid var(--primary-600); border-radius: 10px; padding: .8rem 1rem; background: var(--background-fill-primary); }
+.status .headline { font-size: 1.2rem; } .status .headline span { color: var(--body-text-color-subdued); margin-left: .4rem; }
+.status .facts { margin: .25rem 0 .55rem; font-variant-numeric: tabular-nums; min-height: 1.4em; }
+.status p { margin: .6rem 0 0; }
+.status.failed, .verdict.fix { border-left-color: #b3392c; } .status.interrupted, .status.stopped, .verdict.test { border-left-color: #c28a1c; }
+.bar { height: 8px; border-radius: 5px; background: var(--border-color-primary); overflow: hidden; } .bar div { height: 100%; background: var(--primary-600); transition: width .6s; }
+.verdict { display: flex; flex-wrap: wrap; gap: .2rem .9rem; align-items: baseline; }
+.verdict b { font-size: 1.1rem; }
+.findings { display: grid; gap: 8px; margin: 12px 0; }
+.finding { display: flex; gap: 12px; padding: .6rem .8rem; border: 1px solid var(--border-color-primary); border-radius: 9px; background: var(--background-fill-primary); }
+.finding p { margin: .1rem 0; color: var(--body-text-color-subdued); } .finding small { color: var(--body-text-color-subdued); }
+.severity { flex: 0 0 4.6rem; height: 1.5rem; line-height: 1.5rem; text-align: center; border-radius: 6px; font-size: .78rem; background: #e3e7ea; color: #33414c; }
+.finding.error .severity { background: #f6d7d2; color: #7d1f14; } .finding.warning .severity { background: #f7e3c4; color: #6b4206; }
+.scroll { overflow-x: auto; }
+table.grid { border-collapse: separate; border-spacing: 6px; width: 100%; table-layout: fixed; min-width: 520px; } table.grid.strengths { min-width: 640px; }
+table.grid th { font-weight: 600; text-align: center; padding: 2px; } table.grid td { padding: 0; border: 0; vertical-align: top; }
+table.grid td.prompt { padding: 6px 2px 0; font-size: .84rem; color: var(--body-text-color-subdued); }
+table.grid img, .blank { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 8px; display: block; background: var(--background-fill-secondary); image-rendering: auto; }
+table.plain { width: 100%; border-collapse: collapse; font-size: .9rem; } table.plain th, table.plain td { text-align: left; padding: 5px 9px; border-bottom: 1px solid var(--border-color-primary); }
+#log textarea { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .8rem; line-height: 1.45; }
+#server-away { display: none; position: fixed; left: 50%; bottom: 16px; transform: translateX(-50%); background: #b3392c; color: #fff; padding: .5rem 1rem; border-radius: 8px; z-index: 1000; }
+@media (max-width: 640px) { .gradio-container { padding: 8px !important; } .masthead h1 { font-size: 1.2rem; } .photos { grid-template-columns: repeat(2, 1fr); } }
+"""
+
+# Ticks of the page fail silently while the server is away; this says so in words.
+HEAD = """
+<script>
+let missed = 0;
+setInterval(async () => {
+  try { await fetch("healthz", {cache: "no-store"}); missed = 0; } catch { missed += 1; }
+  let note = document.getElementById("server-away");
+  if (!note) { note = document.createElement("div"); note.id = "server-away"; note.setAttribute("role", "alert"); document.body.append(note); }
+  note.textContent = `No answer from the server for ${missed * 5} s. A running training goes on by itself.`;
+  note.style.display = missed >= 2 ? "block" : "none";
+}, 5000);
+</script>
+"""

@@ -1,0 +1,178 @@
+"""The Training tab: preset, settings, Start, Stop, Resume; then the run as it goes: progress, loss, samples, log."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from core.errors import Refused
+from core.presets import Resolved, load_preset, preset_names
+from core.runs import Run
+from core.settings import Settings
+from core.tasks import named, start_resume, start_training
+from ui.dataset_tab import QUIET
+from ui.messages import duration, shows_errors
+from ui.pictures import nothing_yet, samples_by_step
+from ui.run_view import RunView, fold, plot_points
+from ui.settings_form import UP_FRONT, SettingsForm
+from ui.studio import Studio
+
+LOG_LINES = 300
+SERIES_COLOURS = {"each step": "#c9c5bd", "smoothed": "#2f6f5e", "fixed noise": "#c2603a"}
+STATE_WORDS = {
+    "new": "Waiting",
+    "running": "Training",
+    "finished": "Finished",
+    "stopped": "Stopped",
+    "failed": "Failed",
+    "interrupted": "Interrupted",
+}
+
+
+class TrainingTab:
+    """The components that `render` fills, in the order of `outputs`."""
+
+    def __init__(self, studio: Studio, form: SettingsForm, preset_name: str) -> None:
+        self.studio = studio
+        self.form = form
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=1, min_width=320):
+                choices = [(load_preset(name).title, name) for name in preset_names()]
+                self.preset = gr.Dropdown(choices, value=preset_name, label="Preset", interactive=True, elem_id="preset")
+                self.about = gr.Markdown(about(preset_name), elem_id="preset-about")
+                self.start = gr.Button("Start training", variant="primary", elem_id="start")
+                with gr.Row():
+                    self.stop = gr.Button("Stop and save", elem_id="stop", interactive=False)
+                    self.resume = gr.Button("Resume", elem_id="resume", interactive=False)
+                for key in UP_FRONT:
+                    form.place(key)
+                with gr.Accordion("Advanced: every setting", open=False, elem_id="advanced"):
+                    form.place_advanced()
+            with gr.Column(scale=2, min_width=360):
+                self.run = gr.Dropdown(self.run_names(), label="Run", info="The newest unless you choose another.", interactive=True, elem_id="run")
+                self.status = gr.HTML(elem_id="status")
+                self.plot = gr.LinePlot(x="step", y="loss", color="curve", color_map=SERIES_COLOURS, height=240, label="Loss", buttons=[], visible=False, elem_id="loss")
+                self.samples = gr.HTML(elem_id="samples")
+                self.log = gr.Textbox(label="Log", lines=10, max_lines=10, autoscroll=True, interactive=False, buttons=["copy"], elem_id="log")
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        return [self.run, self.status, self.plot, self.samples, self.log, self.start, self.stop, self.resume]
+
+    def wire(self) -> None:
+        """Buttons ask the core and return at once; the timer shows what became of it."""
+        self.preset.change(shows_errors(lambda name: [about(name), *self.form.fill(name)]), self.preset, [self.about, *self.form.inputs], **QUIET)
+        self.start.click(shows_errors(self._start), [self.preset, *self.form.inputs], self.run, **QUIET)
+        self.stop.click(shows_errors(self._stop), self.run, None, **QUIET)
+        self.resume.click(shows_errors(self._resume), self.run, None, **QUIET)
+
+    def _start(self, preset: str, *values: Any) -> Any:
+        settings = self._with_name(self.form.read(values), preset)
+        start_training(self.studio.trainer, settings, self.studio.store)
+        return gr.update(choices=self.run_names(), value=settings.run.name)
+
+    def _with_name(self, settings: Settings, preset: str) -> Settings:
+        return named(Resolved(settings, {}, preset), self.studio.store)
+
+    def _stop(self, name: str) -> None:
+        if self.studio.store.holder() is None:
+            raise Refused("Nothing is running.", "", "")
+        self.studio.store.stop_request().make()
+        gr.Info("Finishing this step, then saving.", duration=5)
+
+    def _resume(self, name: str) -> None:
+        start_resume(self.studio.trainer, name, self.studio.store)
+
+    def run_names(self) -> list[str]:
+        return self.studio.store.names()
+
+    def render(self, chosen: str | None, seen: tuple) -> tuple[tuple, list[Any]]:
+        """A key that changes with what is shown, and a value for each of `outputs`; nothing is sent when the key is `seen`."""
+        names = self.run_names()
+        name = chosen if chosen in names else next(iter(names), None)
+        if name is None:
+            key = ("none", self.studio.store.holder())
+            return key, self._empty() if key != seen else [gr.skip()] * len(self.outputs)
+        run = self.studio.store.load(name)
+        events = self.studio.reader.events(run.log)
+        holder = self.studio.store.holder()
+        live = self.studio.store.is_training(run)
+        stopping = self.studio.store.stop_request().is_made()
+        key = (name, tuple(names), len(events), events[-1].time if events else 0, holder, stopping)
+        if key == seen:
+            return key, [gr.skip()] * len(self.outputs)
+        view = fold(events)
+        state = state_of(view, live)
+        busy = holder is not None
+        return key, [
+            gr.update(choices=names, value=name),
+            status_html(run, view, state, stopping and live, holder),
+            gr.update(value=plot_frame(view), visible=True) if view.losses else gr.update(visible=False),
+            samples_by_step(view.images),
+            "\n".join(f"{clock}  {text}" for clock, text in view.log[-LOG_LINES:]),
+            gr.update(interactive=not busy),
+            gr.update(interactive=live and not stopping),
+            gr.update(interactive=not busy and state in ("stopped", "failed", "interrupted")),
+        ]
+
+    def _empty(self) -> list[Any]:
+        status = nothing_yet("No run yet. Choose a preset and press Start; Demo takes minutes and needs no GPU.")
+        busy = self.studio.store.holder() is not None
+        return [gr.update(choices=[], value=None), status, gr.update(visible=False), "", "", gr.update(interactive=not busy), gr.update(interactive=False), gr.update(interactive=False)]
+
+
+def about(preset_name: str) -> str:
+    return load_preset(preset_name).description
+
+
+def state_of(view: RunView, live: bool) -> str:
+    """What the log says, corrected by whether anybody still works on it."""
+    if live:
+        return "running"
+    return "interrupted" if view.state in ("running", "new") else view.state
+
+
+def plot_frame(view: RunView) -> pd.DataFrame:
+    """Typed even when empty: the plot keeps the kind of axis it saw first."""
+    return pd.DataFrame(plot_points(view), columns=["step", "loss", "curve"]).astype({"step": "int64", "loss": "float64", "curve": "str"})
+
+
+def status_html(run: Run, view: RunView, state: str, stopping: bool, holder: str | None) -> str:
+    """The one big line: state, step, speed, time left; below it what went wrong and what to do."""
+    word = "Stopping, saving" if stopping else STATE_WORDS[state]
+    facts = [f"step {view.step} of {view.steps}"] if view.steps else []
+    if state == "running" and view.phase and view.phase != "Training":
+        facts.append(view.phase + (f" {view.phase_done} of {view.phase_total}" if view.phase_total else ""))
+    if view.recent_seconds:
+        facts.append(f"{view.seconds_per_step:.2f} s per step")
+    if state == "running" and view.seconds_left is not None:
+        facts.append(f"about {duration(view.seconds_left)} left")
+    if view.losses:
+        facts.append(f"loss {view.losses[-1][1]:.4f}")
+    if view.memory_gib:
+        facts.append(f"{view.memory_gib:.1f} GiB memory")
+    if state in ("finished", "stopped"):
+        facts.append(f"took {duration(view.seconds)}")
+    share = 100 * view.step / view.steps if view.steps else 0
+    bar = f'<div class="bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100"><div style="width:{share:.1f}%"></div></div>'
+    head = f'<div class="headline"><b data-state="{state}">{word}</b> <span>{escape(run.name)}</span></div><div class="facts">{" &middot; ".join(map(escape, facts))}</div>'
+    return f'<div class="status {state}" role="status" aria-live="polite">{head}{bar}{_after(run, view, state, holder)}</div>'
+
+
+def _after(run: Run, view: RunView, state: str, holder: str | None) -> str:
+    """What the person does next."""
+    if state == "failed" and view.failure:
+        return f'<p class="failure"><b>{escape(view.failure.what)}</b><br>{escape(view.failure.fix)}</p>'
+    if state == "interrupted":
+        kept = f"Everything up to step {view.checkpoint} is saved." if view.checkpoint else "No checkpoint was saved yet; it starts over."
+        return f"<p>The process ended without finishing this run. {kept} Press Resume.</p>"
+    if state == "finished":
+        return f'<p>The LoRA is ready: <a href="lora/{escape(run.name)}.safetensors" download>{escape(run.name)}.safetensors</a>. Next: <b>Evaluation</b>.</p>'
+    if state == "stopped":
+        return f'<p>Saved. <a href="lora/{escape(run.name)}.safetensors" download>{escape(run.name)}.safetensors</a> holds what was learned so far. Press Resume to go on.</p>'
+    if state != "running" and holder:
+        return f"<p>Running now: {escape(holder)}.</p>"
+    return ""
