@@ -40,6 +40,8 @@ def failure_of(error: Exception) -> RunFailed:
         error = storage_error(error, error.filename or "output")
     if isinstance(error, UserError):
         return RunFailed(what=error.what, where=error.where, fix=error.fix, detail=detail)
+    if type(error).__name__ == "OutOfMemoryError":
+        return RunFailed(what="The device ran out of memory.", where="training", fix="Set BATCH_SIZE=1, then RESOLUTION=512, and keep gradient checkpointing on. Then resume.", detail=detail)
     return RunFailed(what=f"{type(error).__name__}: {error}", where="an unexpected fault", fix="Resume from the last checkpoint. If it happens again, report the traceback in the run's log.", detail=detail)
 
 

@@ -20,8 +20,8 @@ LARGEST_SCALE, SERIOUS_SCALE = 1.0, 1.25
 CROP_LOSS = 0.10
 # phash of 64 bits: edits of one photo stay at 10 or below, different photos start at 16 (docs/experiments.md, thresholds).
 SAME_PHASH, PERHAPS_PHASH, SAME_DHASH = 10, 14, 10
-# Mean difference of 32 x 32 gray thumbnails, 0 to 255: hashes alone confuse drawings of one person in one pose.
-SAME_GRAY = 12.0
+# Mean difference of 32 x 32 gray thumbnails, 0 to 255: hashes alone confuse drawings of one person in one pose (docs/experiments.md, thresholds).
+SAME_GRAY = 7.0
 # CLIP reads 77 tokens, about 55 words; the guide asks for concise captions.
 VERBOSE_WORDS, FAR_TOO_VERBOSE_WORDS = 40, 75
 NEAR_IDENTICAL, FEWEST_COMPARED_WORDS = 0.9, 4

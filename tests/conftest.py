@@ -1,0 +1,43 @@
+"""What tests share: drawn people as photos, and settings of a run of seconds."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from core.pocket.demo import demo_scenes, write_photos
+from core.pocket.people import random_identity
+from core.presets import resolve
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def in_the_studio(monkeypatch):
+    """Paths such as presets/ are relative to the studio's folder; the machine's own variables stay out."""
+    monkeypatch.chdir(ROOT)
+    for name in ("MODEL_PATH", "DATA_DIR", "REG_DIR", "OUT_DIR", "RUN_NAME", "RESUME_FROM", "DRY_RUN", "APP_TOKEN", "RUNPOD_POD_ID"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory) -> Path:
+    """Six captioned photos of one drawn person."""
+    folder = tmp_path_factory.mktemp("photos")
+    write_photos(folder, random_identity(random.Random(3)), demo_scenes("tests", 6), "ohwx person", 128)
+    return folder
+
+
+@pytest.fixture
+def short_run(photos, tmp_path):
+    """Settings of a run of four steps; keyword arguments are section__field values laid over it."""
+
+    def make(**changes):
+        pairs = {
+            "run.name": "short", "run.output": tmp_path / "output", "dataset.folder": photos, "train.steps": 4, "train.batch_size": 2, "train.save_every": 2, "train.validate_every": 2,
+            "optimizer.warmup_steps": 1, "lora.rank": 4, "lora.alpha": 4, "sampling.every": 0, "sampling.num_inference_steps": 2,
+        }  # fmt: skip
+        pairs |= {key.replace("__", "."): value for key, value in changes.items()}
+        return resolve("demo", {}, [f"{key}={value}" for key, value in pairs.items()]).settings
+
+    return make
