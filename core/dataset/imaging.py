@@ -15,7 +15,7 @@ from core.errors import UserError
 MOST_PIXELS = 120_000_000
 EXIF_ORIENTATION = 0x0112
 SIDEWAYS = frozenset({5, 6, 7, 8})
-FORMATS = ("JPEG", "PNG", "WEBP", "MPO")  # MPO: what some phones write under .jpg
+FORMATS = ("JPEG", "PNG", "WEBP")  # JPEG opens MPO too, which some phones write under .jpg
 
 
 def open_upright(file: Path) -> Image.Image:

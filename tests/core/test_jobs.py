@@ -52,8 +52,10 @@ def test_a_refused_preparation_lets_the_lock_go(tmp_path):
     @contextlib.contextmanager
     def lock():
         held.append("taken")
-        yield
-        held.append("released")
+        try:
+            yield
+        finally:
+            held.append("released")
 
     def refuse():
         raise Refused("taken name")
