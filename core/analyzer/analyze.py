@@ -11,22 +11,22 @@ import imagehash
 from PIL import Image, ImageOps
 
 from core.analyzer import checks
-from core.analyzer.checks import Look, Photo
+from core.analyzer.checks import GRAY_SIDE, Look, Photo
 from core.analyzer.report import SEVERITIES, AnalysisReport, write_report
 from core.dataset.buckets import Bucket, buckets_for, place
 from core.dataset.folder import Dataset, Problem, Sample, open_dataset
 from core.dataset.imaging import format_of, open_upright
+from core.durable import storage_error
 from core.errors import UserError
 from core.events import Phase, ReportSaved, RunEvent, RunFinished, RunStarted
 from core.settings import DatasetSettings
 
-GRAY_SIDE = 32
 # Hashes look at 32 x 32 pixels at most; hashing a photo of 12 MP as it is would cost seconds.
 HASH_SIDE = 512
 
 
 def analyze(settings: DatasetSettings, report_file: Path, shown_as: str) -> Iterator[RunEvent]:
-    """Yields progress; a photo that cannot be read is a finding. Raises UserError for a folder that is not there."""
+    """Yields progress; a photo that cannot be read is a finding. Raises UserError for a folder that is missing or empty, or a report that cannot be written."""
     began = time.monotonic()
     yield RunStarted(job="analyze", name=Path(settings.folder).name)
     dataset = open_dataset(Path(settings.folder))
@@ -40,7 +40,10 @@ def analyze(settings: DatasetSettings, report_file: Path, shown_as: str) -> Iter
         except UserError as error:
             problems.append(Problem(sample.image, error.what, error.fix))
     yield Phase(what="Comparing photos and captions")
-    write_report(report_of(dataset, photos, problems, settings), report_file)
+    try:
+        write_report(report_of(dataset, photos, problems, settings), report_file)
+    except OSError as error:
+        raise storage_error(error, report_file) from None
     yield ReportSaved(what="analysis", file=shown_as)
     yield RunFinished(seconds=time.monotonic() - began)
 
@@ -91,5 +94,5 @@ def report_of(dataset: Dataset, photos: Sequence[Photo], problems: Sequence[Prob
 
 
 def _look(image: Image.Image) -> Look:
-    gray = image.convert("L").resize((GRAY_SIDE, GRAY_SIDE), Image.Resampling.BILINEAR)
+    gray = image.convert("L").resize((GRAY_SIDE, GRAY_SIDE), Image.Resampling.BOX)
     return Look(int(str(imagehash.phash(image)), 16), int(str(imagehash.dhash(image)), 16), gray.tobytes())

@@ -32,8 +32,10 @@ class Placement:
 def buckets_for(resolution: int, shortest: int, longest: int, step: int) -> tuple[Bucket, ...]:
     """All sizes in steps of `step` with at most resolution^2 pixels: each width with its tallest height and the other way round.
 
-    The method is kohya's. Raises UserError when the range holds no size.
+    The method is kohya's. Raises UserError when the range holds no size, or `step` is no multiple of 16.
     """
+    if step <= 0 or step % 16:
+        raise UserError(f"Buckets cannot be made in steps of {step}.", "dataset.bucket_step", "FLUX needs a multiple of 16; 64 is usual.")
     area = resolution * resolution
     sizes = {Bucket(side, side) for side in (resolution // step * step,) if shortest <= side <= longest}
     for side in range(-(-shortest // step) * step, longest + 1, step):
@@ -48,13 +50,17 @@ def buckets_for(resolution: int, shortest: int, longest: int, step: int) -> tupl
 
 
 def place(width: int, height: int, buckets: Sequence[Bucket]) -> Placement:
-    """The bucket of the nearest shape, among nearly equal shapes the largest the photo can fill; cut as little as possible."""
+    """The bucket of the nearest shape; among nearly equal shapes the largest the photo fills, or the smallest when it fills none.
+
+    No more is cut than the bucket's shape asks for.
+    """
     aspect = math.log(width / height)
 
     def misfit(bucket: Bucket) -> tuple[float, bool, int]:
         distance = abs(math.log(bucket.width / bucket.height) - aspect)
         area = bucket.width * bucket.height
-        return round(distance, 3), _scale(width, height, bucket) > 1, -area
+        is_blown_up = _scale(width, height, bucket) > 1
+        return round(distance, 3), is_blown_up, area if is_blown_up else -area
 
     bucket = min(buckets, key=misfit)
     scale = _scale(width, height, bucket)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from core.durable import write_atomic
 from core.errors import UserError
 
 LARGEST_CAPTION = 100_000
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ def read_caption(file: Path) -> Caption:
             return Caption(_one_line(raw.decode(encoding)), encoding.removesuffix("-sig"))
         except UnicodeDecodeError:
             continue
-    return Caption(_one_line(raw.decode("latin-1")), "latin-1")
+    raise UserError("The caption is marked as UTF-16, but is damaged.", str(file), "Write it again; it will be saved as UTF-8.")
 
 
 def write_caption(file: Path, text: str) -> None:
@@ -42,12 +44,23 @@ def write_caption(file: Path, text: str) -> None:
 
 
 def has_trigger(text: str, trigger_word: str) -> bool:
-    """Whether the trigger stands in the text as a whole word, in the same case."""
-    return re.search(rf"(?<!\w){re.escape(trigger_word)}(?!\w)", text) is not None
+    """Whether the trigger stands in the text as a whole word, in the same case; both ways to write an accent are one."""
+    trigger, composed = unicodedata.normalize("NFC", trigger_word), unicodedata.normalize("NFC", text)
+    return re.search(rf"(?<!\w){re.escape(trigger)}(?!\w)", composed) is not None
+
+
+def compose(trigger_word: str, class_word: str, phrase: str) -> str:
+    """A caption as the guide asks for it: trigger and class word, then what this photo shows."""
+    return ", ".join(part for part in (f"{trigger_word} {class_word}".strip(), _one_line(phrase).strip(" ,")) if part)
 
 
 def words_of(text: str) -> list[str]:
-    return re.findall(r"[\w'-]+", text)
+    """Words with their inner hyphens and apostrophes; a dash between words is none."""
+    return re.findall(r"\w+(?:['’-]\w+)*", text)
+
+
+def word_count(text: str) -> int:
+    return len(words_of(text))
 
 
 def normalised(text: str) -> str:
@@ -62,9 +75,9 @@ def similarity(one: str, other: str) -> float:
 
 
 def _encodings(raw: bytes) -> list[str]:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if raw.startswith(UTF16_MARKS):
         return ["utf-16"]
-    return ["utf-8-sig" if raw.startswith(b"\xef\xbb\xbf") else "utf-8", "cp1252"]
+    return ["utf-8-sig" if raw.startswith(b"\xef\xbb\xbf") else "utf-8", "cp1252", "latin-1"]
 
 
 def _one_line(text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.dataset.captions import Caption, read_caption
-from core.errors import UserError
+from core.errors import Refused, UserError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 OTHER_IMAGE_SUFFIXES = frozenset({".heic", ".heif", ".avif", ".gif", ".bmp", ".tif", ".tiff", ".jxl", ".raw", ".dng"})
@@ -25,7 +25,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Problem:
-    """A file that is not used, and why."""
+    """A file that is not used, and why. `file` is for showing: a name that is no text is spelled with question marks."""
 
     file: Path
     what: str
@@ -41,25 +41,23 @@ class Dataset:
 
 
 def open_dataset(folder: Path) -> Dataset:
-    """images/ with captions/, or photos and captions side by side. Raises UserError when the folder is missing."""
+    """images/ with captions/, or photos and captions side by side.
+
+    Raises UserError when the folder is missing or cannot be listed, Refused when nothing in it is a photo or a caption.
+    """
     if not folder.is_dir():
         raise UserError("The dataset folder is not there.", str(folder), "Create it and put 15 to 30 photos in it, or set DATA_DIR.")
-    images_folder = folder / "images" if (folder / "images").is_dir() else folder
-    captions_folder = folder / "captions" if (folder / "captions").is_dir() else images_folder
     problems: list[Problem] = []
-    photos: dict[str, Path] = {}
-    for file in _visible_files(images_folder, folder, problems):
-        suffix = file.suffix.lower()
-        if suffix in OTHER_IMAGE_SUFFIXES:
-            problems.append(Problem(file, f"{suffix[1:].upper()} is not read here.", "Save it as JPG or PNG."))
-        elif suffix in IMAGE_SUFFIXES and file.stem in photos:
-            problems.append(Problem(file, f"There is another photo called '{file.stem}' ({photos[file.stem].name}), and they would share one caption.", "Rename one of them."))
-        elif suffix in IMAGE_SUFFIXES:
-            photos[file.stem] = file
-    captions = {file.stem: file for file in _visible_files(captions_folder, folder, problems) if file.suffix.lower() == ".txt"}
-    samples = [_sample(name, photos[name], captions.get(name, captions_folder / f"{name}.txt"), problems) for name in sorted(photos, key=_natural)]
+    images_folder = _subfolder(folder, "images", problems) or folder
+    captions_folder = _subfolder(folder, "captions", problems) or images_folder
+    photos = _photos(_usable_files(images_folder, folder, problems), problems)
+    captions = {file.stem: file for file in _usable_files(captions_folder, folder, problems) if file.suffix.lower() == ".txt"}
+    problems += _strays(folder, images_folder, captions_folder, set(photos))
+    samples = [_sample(name, photos[name], captions.get(name), captions_folder, problems) for name in sorted(photos, key=_natural)]
     orphans = [captions[name] for name in sorted(captions, key=_natural) if name not in photos]
-    return Dataset(folder, tuple(samples), tuple(orphans), tuple(problems))
+    if not (samples or orphans or problems):
+        raise Refused("There are no photos in the dataset folder yet.", str(folder), "Put 15 to 30 JPG, PNG or WebP photos in it.")
+    return Dataset(folder, tuple(samples), tuple(orphans), tuple(dict.fromkeys(problems)))
 
 
 def sample_named(dataset: Dataset, name: str) -> Sample:
@@ -70,29 +68,90 @@ def sample_named(dataset: Dataset, name: str) -> Sample:
     raise UserError(f"There is no photo called '{name[:80]}'.", str(dataset.folder), "Reload the page; the photo may have been removed.")
 
 
-def _visible_files(folder: Path, root: Path, problems: list[Problem]) -> list[Path]:
-    """Files that are not hidden; a link that leads out of the dataset is a problem, not a photo."""
+def _subfolder(folder: Path, name: str, problems: list[Problem]) -> Path | None:
+    """None when it is not there, or is a link that leads out of the dataset."""
+    subfolder = folder / name
+    if not subfolder.is_dir():
+        return None
+    if _leads_out(subfolder, folder):
+        problems.append(Problem(subfolder, "It is a link that leads out of the dataset.", "Copy the folder itself."))
+        return None
+    return subfolder
+
+
+def _usable_files(folder: Path, root: Path, problems: list[Problem]) -> list[Path]:
+    """Files that are not hidden, whose names are text, and that lie in the dataset; the rest are problems, not photos."""
     found = []
-    for file in sorted(folder.iterdir()):
+    for file in _listing(folder):
         if file.name.startswith(".") or not file.is_file():
             continue
-        if file.is_symlink() and not file.resolve().is_relative_to(root.resolve()):
+        if _leads_out(file, root):
             problems.append(Problem(file, "It is a link that leads out of the dataset.", "Copy the file itself."))
-            continue
-        found.append(file)
+        elif not _is_text(file.name):
+            shown = file.name.encode("utf-8", "replace").decode()
+            problems.append(Problem(file.with_name(shown), "Its name is not valid text.", "Rename it in plain letters."))
+        else:
+            found.append(file)
     return found
 
 
-def _sample(name: str, image: Path, caption_file: Path, problems: list[Problem]) -> Sample:
-    caption = None
-    if caption_file.is_file():
-        try:
-            caption = read_caption(caption_file)
-        except UserError as error:
-            problems.append(Problem(caption_file, error.what, error.fix))
+def _photos(files: list[Path], problems: list[Problem]) -> dict[str, Path]:
+    """Photos by name; what is an image of another format or a second photo of one name is a problem."""
+    photos: dict[str, Path] = {}
+    for file in files:
+        suffix = file.suffix.lower()
+        if suffix in OTHER_IMAGE_SUFFIXES:
+            problems.append(Problem(file, f"{suffix[1:].upper()} is not read here.", "Save it as JPG or PNG."))
+        elif suffix in IMAGE_SUFFIXES and file.stem in photos:
+            problems.append(Problem(file, f"There is another photo called '{file.stem}' ({photos[file.stem].name}), and they would share one caption.", "Rename one of them."))
+        elif suffix in IMAGE_SUFFIXES:
+            photos[file.stem] = file
+    return photos
+
+
+def _strays(folder: Path, images_folder: Path, captions_folder: Path, names: set[str]) -> list[Problem]:
+    """Photos beside images/, and captions of photos that lie where none are looked for."""
+    strays = []
+    for place in dict.fromkeys((folder, images_folder)):
+        for file in _listing(place):
+            suffix = file.suffix.lower()
+            if file.name.startswith(".") or not _is_text(file.name) or not file.is_file():
+                continue
+            if place != images_folder and suffix in IMAGE_SUFFIXES | OTHER_IMAGE_SUFFIXES:
+                strays.append(Problem(file, f"Photos are looked for in {images_folder.name}/ only.", f"Move it into {images_folder.name}/."))
+            elif place != captions_folder and suffix == ".txt" and file.stem in names:
+                strays.append(Problem(file, f"Captions are looked for in {captions_folder.name}/ only.", f"Move it into {captions_folder.name}/."))
+    return strays
+
+
+def _sample(name: str, image: Path, caption_file: Path | None, captions_folder: Path, problems: list[Problem]) -> Sample:
+    """Only a listed caption is read, so that a link that leads out never is."""
+    if caption_file is None:
+        return Sample(name, image, captions_folder / f"{name}.txt", None)
+    try:
+        caption = read_caption(caption_file)
+    except UserError as error:
+        problems.append(Problem(caption_file, error.what, error.fix))
+        caption = None
     return Sample(name, image, caption_file, caption)
+
+
+def _listing(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise UserError(f"The dataset folder cannot be read: {error.strerror}.", str(folder), "Give read permission on it.") from None
+
+
+def _leads_out(path: Path, root: Path) -> bool:
+    return not path.resolve().is_relative_to(root.resolve())
+
+
+def _is_text(name: str) -> bool:
+    """False for bytes that are no UTF-8, which Python spells as lone surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
     """photo2 before photo10."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part.lower()) for part in re.split(r"(\d+)", name)]
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part.lower()) for part in re.split(r"(\d+)", name)]

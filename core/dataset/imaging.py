@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from core.dataset.buckets import Placement
 from core.errors import UserError
@@ -15,25 +19,34 @@ from core.errors import UserError
 MOST_PIXELS = 120_000_000
 EXIF_ORIENTATION = 0x0112
 SIDEWAYS = frozenset({5, 6, 7, 8})
+# EXIF 2.32, tag 0x0112. PIL's own exif_transpose also rewrites the EXIF, and stumbles over damaged tags.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 FORMATS = ("JPEG", "PNG", "WEBP")  # JPEG opens MPO too, which some phones write under .jpg
+# What PIL raises for damaged files besides OSError and its heirs.
+BROKEN = (OSError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, EOFError, struct.error, zlib.error)
 
 
 def open_upright(file: Path) -> Image.Image:
     """The whole photo as RGB with its EXIF orientation applied. Raises UserError when any byte of it cannot be read."""
     with _opened(file) as image:
-        try:
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-            return _in_srgb(upright)
-        except (OSError, SyntaxError, ValueError, ImageCms.PyCMSError) as error:
-            raise _unreadable(file, error) from None
+        image.load()
+        turn = TURNS.get(_orientation(image))
+        return _in_srgb(image if turn is None else image.transpose(turn))
 
 
 def upright_size(file: Path) -> tuple[int, int]:
-    """Width and height as a person sees them, from the header alone."""
+    """Width and height as a person sees them, from the header; a PNG may carry its orientation behind the pixels and is read whole."""
     with _opened(file) as image:
         width, height = image.size
-        return (height, width) if image.getexif().get(EXIF_ORIENTATION) in SIDEWAYS else (width, height)
+        return (height, width) if _orientation(image) in SIDEWAYS else (width, height)
 
 
 def format_of(file: Path) -> str:
@@ -61,18 +74,34 @@ def thumbnail(file: Path, side: int) -> bytes:
     return buffer.getvalue()
 
 
-def _opened(file: Path) -> Image.Image:
+@contextmanager
+def _opened(file: Path) -> Iterator[Image.Image]:
+    """An image whose header was read and found sane; every way a file can be broken becomes a UserError, in the body too."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")  # Notes about odd metadata; what matters raises.
+        try:
+            with Image.open(file, formats=FORMATS) as image:
+                width, height = image.size
+                if width * height > MOST_PIXELS:
+                    raise _too_large(f"{width} x {height} pixels", file)
+                yield image
+        except Image.DecompressionBombError:
+            raise _too_large("more pixels than any photo has", file) from None
+        except BROKEN as error:
+            raise _unreadable(file, error) from None
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1 (upright) when there is none or it is damaged: the pixels are good all the same."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(file, formats=FORMATS)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise _unreadable(file, error) from None
-    width, height = image.size
-    if width * height > MOST_PIXELS:
-        image.close()
-        raise UserError(f"The photo claims {width} x {height} pixels.", str(file), "Save it at a usual size, 4000 px on the longer side at most.")
-    return image
+        value = image.getexif().get(EXIF_ORIENTATION)
+    except BROKEN:
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _too_large(claim: str, file: Path) -> UserError:
+    return UserError(f"The photo claims {claim}.", str(file), f"Save it at a usual size; {MOST_PIXELS // 1_000_000} million pixels is the limit.")
 
 
 def _unreadable(file: Path, error: Exception) -> UserError:
@@ -81,14 +110,23 @@ def _unreadable(file: Path, error: Exception) -> UserError:
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:
+    """RGB in sRGB. A profile that is damaged or made for another kind of pixel is left aside, as every viewer does."""
+    flat = _flat(image)
     profile = image.info.get("icc_profile")
-    if profile and image.mode in ("RGB", "CMYK"):
+    if not profile:
+        return flat.convert("RGB")
+    try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB") or image.convert("RGB")
-    if image.mode in ("I;16", "I;16B", "I"):
-        return Image.fromarray((np.asarray(image, dtype=np.uint32) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        with_alpha = image.convert("RGBA")
+        return ImageCms.profileToProfile(flat, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return flat.convert("RGB")
+
+
+def _flat(image: Image.Image) -> Image.Image:
+    """Eight bits, no alpha, no palette: L, RGB or CMYK. Transparency becomes white."""
+    if image.mode.startswith("I"):
+        return Image.fromarray((np.asarray(image, dtype=np.uint32) >> 8).clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, with_alpha).convert("RGB")
-    return image.convert("RGB")
+        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+    return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")

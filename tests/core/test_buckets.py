@@ -42,3 +42,29 @@ def test_a_photo_of_a_buckets_shape_loses_nothing():
 
 def test_a_small_photo_is_known_to_be_blown_up():
     assert place(256, 256, (Bucket(512, 512),)).scale == 2.0
+
+
+@pytest.mark.parametrize("step", [8, 20, 0, -64])
+def test_a_step_flux_cannot_use_is_refused(step):
+    with pytest.raises(UserError, match="steps of"):
+        buckets_for(512, 256, 768, step)
+
+
+def test_every_width_has_its_tallest_height():
+    """By trying every size: no bucket could be one step taller, and no width is left out."""
+    buckets = set(buckets_for(512, 256, 768, 64))
+    for width in range(256, 769, 64):
+        tallest = max(height for height in range(256, 769, 64) if width * height <= 512 * 512)
+        assert Bucket(width, tallest) in buckets and Bucket(tallest, width) in buckets
+
+
+def test_among_equal_shapes_the_largest_a_photo_fills_is_taken_else_the_smallest():
+    sizes = (Bucket(128, 128), Bucket(256, 256), Bucket(512, 512))
+    assert [place(side, side, sizes).bucket.width for side in (2000, 512, 300, 100)] == [512, 512, 256, 128]
+
+
+def test_width_is_cut_equally_on_both_sides():
+    placement = place(900, 512, (Bucket(512, 512),))
+    left, top, right, bottom = placement.crop
+    assert (left, 900 - right, top, bottom) == pytest.approx((194, 194, 0, 512))
+    assert crop_loss(placement, 900, 512) == pytest.approx(1 - 512 / 900)

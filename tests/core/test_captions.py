@@ -1,6 +1,6 @@
 import pytest
 
-from core.dataset.captions import has_trigger, normalised, read_caption, similarity, write_caption
+from core.dataset.captions import compose, has_trigger, normalised, read_caption, similarity, word_count, write_caption
 from core.errors import UserError
 
 TEXT = "ohwx, café, smiling"
@@ -46,3 +46,35 @@ def test_the_trigger_is_a_whole_word_in_its_own_case(text, trigger, found):
 def test_captions_that_differ_in_commas_are_the_same():
     assert normalised("ohwx, a Man.") == normalised("ohwx a man")
     assert similarity("a b c d", "a b c e") == pytest.approx(3 / 5)
+
+
+def test_damaged_utf16_is_said_instead_of_guessed(tmp_path):
+    (tmp_path / "a.txt").write_bytes("ohwx, a man".encode("utf-16")[:-1])
+    with pytest.raises(UserError, match="UTF-16"):
+        read_caption(tmp_path / "a.txt")
+
+
+def test_both_ways_to_write_an_accent_are_one_trigger():
+    assert has_trigger("zoe\u0308, smiling", "zo\u00eb") and has_trigger("zo\u00eb, smiling", "zoe\u0308")
+
+
+@pytest.mark.parametrize("trigger", ["c++", "<ohwx>", "a.b", "[x]", "$me", "o\\w", "小明"])
+def test_any_character_may_stand_in_a_trigger(trigger):
+    assert has_trigger(f"photo of {trigger}, outdoors", trigger) and not has_trigger("photo of axb, outdoors", trigger)
+
+
+def test_words_are_counted_as_people_count_them():
+    assert word_count("ohwx - a man's T-shirt, it’s blue") == 6
+    assert word_count("") == word_count(" , . - ") == 0
+
+
+def test_a_composed_caption_begins_with_trigger_and_class_word():
+    assert compose("ohwx", "man", " on a\nbeach, ") == "ohwx man, on a beach"
+    assert compose("ohwx", "man", "") == "ohwx man"
+
+
+def test_a_caption_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    write_caption(tmp_path / "a.txt", "ohwx old")
+    with pytest.raises(UnicodeEncodeError):
+        write_caption(tmp_path / "a.txt", "ohwx \ud800")
+    assert read_caption(tmp_path / "a.txt").text == "ohwx old" and [file.name for file in tmp_path.iterdir()] == ["a.txt"]

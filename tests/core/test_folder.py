@@ -63,3 +63,65 @@ def test_a_sample_is_found_by_its_listed_name_only(tmp_path, name):
     assert sample_named(open_dataset(tmp_path), "a").image.name == "a.jpg"
     with pytest.raises(UserError):
         sample_named(open_dataset(tmp_path), name)
+
+
+def test_an_empty_folder_is_said(tmp_path):
+    (tmp_path / ".hidden.jpg").write_bytes(b"x")
+    with pytest.raises(UserError, match="no photos") as raised:
+        open_dataset(tmp_path)
+    assert str(tmp_path) in raised.value.where and "15 to 30" in raised.value.fix
+
+
+def test_a_caption_that_links_out_of_the_dataset_is_never_read(tmp_path):
+    (tmp_path / "secret.txt").write_text("the secret")
+    photo(tmp_path / "set" / "a.jpg")
+    (tmp_path / "set" / "a.txt").symlink_to(tmp_path / "secret.txt")
+    dataset = open_dataset(tmp_path / "set")
+    assert dataset.samples[0].caption is None and "leads out" in dataset.problems[0].what
+
+
+@pytest.mark.parametrize("name", ["images", "captions"])
+def test_a_folder_that_links_out_of_the_dataset_is_not_entered(tmp_path, name):
+    photo(tmp_path / "elsewhere" / "secret.jpg")
+    (tmp_path / "elsewhere" / "a.txt").write_text("the secret")
+    photo(tmp_path / "set" / "a.jpg")
+    (tmp_path / "set" / name).symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    dataset = open_dataset(tmp_path / "set")
+    assert [(sample.name, sample.caption) for sample in dataset.samples] == [("a", None)]
+    assert dataset.samples[0].caption_file == tmp_path / "set" / "a.txt" and [problem.file.name for problem in dataset.problems] == [name]
+
+
+def test_a_link_within_the_dataset_and_a_linked_dataset_are_fine(tmp_path):
+    photo(tmp_path / "set" / "a.jpg")
+    (tmp_path / "set" / "b.jpg").symlink_to("a.jpg")
+    (tmp_path / "linked").symlink_to("set", target_is_directory=True)
+    dataset = open_dataset(tmp_path / "linked")
+    assert [sample.name for sample in dataset.samples] == ["a", "b"] and dataset.problems == ()
+
+
+def test_files_beside_the_folders_of_the_layout_are_named(tmp_path):
+    photo(tmp_path / "images" / "a.jpg")
+    photo(tmp_path / "left.jpg")
+    (tmp_path / "captions").mkdir()
+    for lost in (tmp_path / "a.txt", tmp_path / "images" / "a.txt", tmp_path / "README.txt"):
+        lost.write_text("ohwx")
+    dataset = open_dataset(tmp_path)
+    assert sorted(str(problem.file.relative_to(tmp_path)) for problem in dataset.problems) == ["a.txt", "images/a.txt", "left.jpg"]
+    assert [sample.name for sample in dataset.samples] == ["a"] and dataset.samples[0].caption is None
+
+
+def test_any_name_a_file_can_have_is_listed_or_named(tmp_path):
+    names = ["²", "1²2", "٣", "a\nb", "日本", "<b>"]
+    for name in names:
+        photo(tmp_path / f"{name}.png")
+    photo(tmp_path / "bad\udcff.png")
+    dataset = open_dataset(tmp_path)
+    assert {sample.name for sample in dataset.samples} == set(names)
+    assert [problem.file.name for problem in dataset.problems] == ["bad?.png"]
+
+
+def test_an_unreadable_caption_leaves_the_photo(tmp_path):
+    photo(tmp_path / "a.jpg")
+    (tmp_path / "a.txt").write_bytes(b"x" * 200_000)
+    dataset = open_dataset(tmp_path)
+    assert dataset.samples[0].caption is None and [problem.file.name for problem in dataset.problems] == ["a.txt"]

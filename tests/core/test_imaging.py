@@ -1,12 +1,13 @@
 import io
+import random
 import struct
 import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms, ImageOps
 
-from core.dataset.buckets import Bucket, Placement
+from core.dataset.buckets import Bucket, Placement, buckets_for, place
 from core.dataset.imaging import fit, format_of, open_upright, pixels, thumbnail, upright_size
 from core.errors import UserError
 
@@ -51,9 +52,10 @@ def truncated():
     return buffer.getvalue()[:-400]
 
 
-def huge_header():
-    chunk = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + chunk + struct.pack(">I", zlib.crc32(b"IHDR" + chunk))
+def huge_header(width=60000, height=60000):
+    chunk = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    header = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + chunk + struct.pack(">I", zlib.crc32(b"IHDR" + chunk))
+    return header + struct.pack(">I", 1000) + b"IDAT" + bytes(1000)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a photo", truncated(), huge_header(), b"\x89PNG\r\n\x1a\n" + b"\x00" * 40, b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%!PS-Adobe"])
@@ -80,3 +82,90 @@ def test_a_thumbnail_is_small_and_webp(tmp_path):
     gradient(1000, 500).save(tmp_path / "a.png")
     image = Image.open(io.BytesIO(thumbnail(tmp_path / "a.png", 100)))
     assert image.format == "WEBP" and image.size == (100, 50)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_turned_as_pil_turns_it(tmp_path, orientation):
+    marked = gradient()
+    marked.paste((255, 0, 0), (0, 0, 20, 10))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for name in ("a.png", "a.webp", "a.jpg"):
+        marked.save(tmp_path / name, exif=exif)
+        upright = open_upright(tmp_path / name)
+        assert upright.size == upright_size(tmp_path / name)
+        assert np.array_equal(upright, ImageOps.exif_transpose(Image.open(tmp_path / name)).convert("RGB"))
+
+
+def test_damaged_exif_leaves_the_photo_as_it_is(tmp_path):
+    gradient().save(tmp_path / "a.jpg", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff")
+    assert open_upright(tmp_path / "a.jpg").size == upright_size(tmp_path / "a.jpg") == (60, 40)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_a_profile_is_turned_into_srgb_whatever_the_mode(tmp_path, mode):
+    """Under a profile whose red and green are exchanged, red must come out as green."""
+    flat = Image.new("RGB", (8, 8), (200, 60, 60)).convert(mode, palette=Image.Palette.ADAPTIVE)
+    flat.save(tmp_path / "plain.png")
+    flat.save(tmp_path / "wide.png", icc_profile=swapped_profile())
+    plain, wide = (open_upright(tmp_path / name).getpixel((4, 4)) for name in ("plain.png", "wide.png"))
+    assert plain == (200, 60, 60) and wide[1] > 150 > 100 > wide[0]
+
+
+def swapped_profile():
+    """sRGB with red and green primaries exchanged in its tag table."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, green = data.index(b"rXYZ", 128), data.index(b"gXYZ", 128)
+    data[red : red + 4], data[green : green + 4] = b"gXYZ", b"rXYZ"
+    return bytes(data)
+
+
+@pytest.mark.parametrize("profile", [b"no profile at all", ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()])
+def test_a_profile_that_does_not_fit_leaves_the_photo_as_it_is(tmp_path, profile):
+    Image.new("RGB", (8, 8), (200, 60, 60)).save(tmp_path / "a.png", icc_profile=profile)
+    assert open_upright(tmp_path / "a.png").getpixel((4, 4)) == (200, 60, 60)
+
+
+@pytest.mark.parametrize("sides", [(60000, 60000), (12001, 10000)])
+def test_too_many_pixels_are_refused_from_the_header_in_plain_words(tmp_path, sides):
+    (tmp_path / "huge.png").write_bytes(huge_header(*sides))
+    for read in (open_upright, upright_size, format_of):
+        with pytest.raises(UserError, match="claims") as raised:
+            read(tmp_path / "huge.png")
+        assert "120 million" in raised.value.fix
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_random_damage_is_a_user_error_or_a_photo(tmp_path, suffix):
+    buffer = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    gradient(64, 48).save(buffer, {"jpg": "JPEG"}.get(suffix, suffix.upper()), exif=exif)
+    rng = random.Random(suffix)
+    file = tmp_path / f"a.{suffix}"
+    refused = 0
+    for _ in range(150):
+        damaged = bytearray(buffer.getvalue())
+        for _ in range(rng.choice((1, 4, 16))):
+            damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+        file.write_bytes(damaged[: rng.choice((len(damaged), rng.randrange(len(damaged))))])
+        for read in (upright_size, open_upright):
+            try:
+                read(file)
+            except UserError:
+                refused += 1
+    assert 30 < refused < 300
+
+
+def test_a_placement_of_any_photo_can_be_cut(tmp_path):
+    rng = random.Random(0)
+    buckets = buckets_for(128, 64, 192, 16)
+    for _ in range(100):
+        width, height = rng.randint(20, 700), rng.randint(20, 700)
+        placement = place(width, height, buckets)
+        assert fit(Image.new("RGB", (width, height)), placement).size == (placement.bucket.width, placement.bucket.height)
+
+
+def test_a_photo_of_its_buckets_size_is_not_resampled():
+    image = gradient(64, 48)
+    assert np.array_equal(fit(image, place(64, 48, (Bucket(64, 48),))), image)
