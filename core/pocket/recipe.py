@@ -23,10 +23,10 @@ class Recipe:
     double_blocks: int = 2
     single_blocks: int = 6
     text_tokens: int = 32
-    flux_steps: int = 5000
+    flux_steps: int = 3400
     flux_batch: int = 16
-    distil_steps: int = 500
-    judge_steps: int = 1000
+    distil_steps: int = 300
+    judge_steps: int = 800
     judge_people: int = 24
 
 

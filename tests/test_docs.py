@@ -1,0 +1,14 @@
+from pathlib import Path
+
+from scripts.settings_doc import settings_markdown, variables_text
+
+
+def test_the_settings_page_is_what_the_declarations_say():
+    assert Path("docs/settings.md").read_text() == settings_markdown(), "run python scripts/settings_doc.py"
+    assert Path("scripts/variables.txt").read_text() == variables_text()
+
+
+def test_the_readmes_commands_exist():
+    readme = Path("README.md").read_text()
+    named = [word.strip("`") for word in readme.split() if word.strip("`").startswith("scripts/")]
+    assert len(named) >= 5 and [name for name in named if not Path(name).is_file()] == []

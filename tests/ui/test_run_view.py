@@ -1,0 +1,43 @@
+import typing
+
+import pytest
+
+from core.events import CheckpointSaved, FixedNoiseLoss, ImageSaved, Phase, ReportSaved, RunEvent, RunFailed, RunFinished, RunStarted, RunStopped, StepDone, Warned
+from ui.run_view import RunView, fold, plot_points
+
+ONE_OF_EACH = [
+    Phase(what="Encoding", done=1, total=3), RunStarted(job="train", name="a", steps=10), StepDone(step=1, loss=2.0, learning_rate=1e-4, grad_norm=0.5, seconds=0.5, memory_gib=1.5),
+    FixedNoiseLoss(step=1, loss=1.9), ImageSaved(step=1, prompt="p", strength=1.0, seed=1, file="samples/a/1.webp"), CheckpointSaved(step=1, file="checkpoints/step-000001"), ReportSaved(what="lora", file="a.safetensors"),
+    Warned(what="careful"), RunStopped(step=1, seconds=3.0), RunFailed(what="broken"), RunFinished(seconds=3.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("event", ONE_OF_EACH, ids=lambda event: event.kind)
+def test_every_event_changes_what_is_shown(event):
+    assert len(ONE_OF_EACH) == len(typing.get_args(RunEvent))
+    assert fold([event]) != RunView()
+
+
+def steps(count, seconds=0.5):
+    return [StepDone(step=n, loss=1 / n, learning_rate=1e-4, grad_norm=1.0, seconds=seconds, memory_gib=1.0) for n in range(1, count + 1)]
+
+
+def test_speed_is_the_median_and_gives_the_time_left():
+    slow_first = StepDone(step=1, loss=1.0, learning_rate=0.0, grad_norm=1.0, seconds=60.0, memory_gib=1.0)
+    view = fold([RunStarted(job="train", name="a", steps=100), slow_first, *steps(10)[1:]])
+    assert view.seconds_per_step == 0.5 and view.seconds_left == 45.0
+
+
+def test_a_resume_starts_counting_again_and_forgets_the_failure():
+    view = fold([RunStarted(job="train", name="a", steps=10), RunFailed(what="x"), RunStarted(job="train", name="a", first_step=5, steps=10)])
+    assert (view.state, view.step, view.failure, view.seconds_left) == ("running", 5, None, None)
+
+
+def test_the_plot_is_bounded_and_keeps_the_last_point():
+    points = plot_points(fold([RunStarted(job="train", name="a", steps=5000), *steps(5000), FixedNoiseLoss(step=5000, loss=0.3)]))
+    assert len(points) <= 2 * 401 + 1 and (5000, 1 / 5000, "each step") in points and (5000, 0.3, "fixed noise") in points
+
+
+def test_a_picture_drawn_again_replaces_the_old_one():
+    image = ONE_OF_EACH[4]
+    assert len(fold([image, image]).images) == 1
