@@ -23,7 +23,7 @@ UPLOAD_SUFFIXES = [".jpg", ".jpeg", ".png", ".webp", ".txt", ".heic"]
 
 def build(studio: Studio, form: SettingsForm, page: gr.Blocks) -> None:
     with gr.Row():
-        folder, trigger, class_word = (form.place(key) for key in WITH_PHOTOS)
+        folder, trigger, _ = (form.place(key) for key in WITH_PHOTOS)
     summary = gr.Markdown(elem_id="dataset-summary")
     with gr.Row():
         with gr.Column(scale=3):

@@ -32,10 +32,8 @@ def photo_grid(folder: str, samples: Sequence[Sample], trigger_missing: set[str]
 
 def _photo(folder: str, sample: Sample, lacks_trigger: bool) -> str:
     caption = sample.caption.text if sample.caption else ""
-    if not caption:
-        mark = '<span class="mark">no caption</span>'
-    else:
-        mark = '<span class="mark">trigger missing</span>' if lacks_trigger else ""
+    fault = "no caption" if not caption else "trigger missing" if lacks_trigger else ""
+    mark = f'<span class="mark">{fault}</span>' if fault else ""
     name = escape(sample.name, quote=True)
     image = f'<img loading="lazy" src="{photo_address(folder, sample, 256)}" alt="{name}">'
     return f'<figure>{image}<figcaption><b>{name}</b>{mark}<span>{escape(caption) or "&mdash;"}</span></figcaption></figure>'

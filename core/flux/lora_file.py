@@ -132,7 +132,7 @@ def load_lora_weights(file: LoraFile) -> dict[str, Tensor]:
     """peft's names to float32 tensors at scale 1 (load with alpha = rank)."""
     try:
         with safetensors.safe_open(file.path, "pt") as opened:
-            return {name.removeprefix(PREFIX): opened.get_tensor(name).float() for name in opened.keys()}
+            return {name.removeprefix(PREFIX): opened.get_tensor(name).float() for name in opened.keys()}  # noqa: SIM118 (not a dict)
     except (OSError, safetensors.SafetensorError) as error:
         raise UserError(f"The weights of this LoRA cannot be read: {error}", str(file.path), "Copy the file again.") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -51,7 +52,7 @@ def draw_latents(
     pooled = prompt.pooled_prompt_embeds.to(hardware.device).expand(count, -1)
     sigmas = sampler_sigmas(drawing.num_inference_steps, drawing.height * drawing.width // 256).tolist()
     with strengths_per_picture(transformer, strengths):
-        for sigma, next_sigma in zip(sigmas, sigmas[1:], strict=False):
+        for sigma, next_sigma in itertools.pairwise(sigmas):
             sigma_B = torch.full((count,), sigma, device=hardware.device)
             velocity = predict_velocity(transformer, latents, sigma_B, prompt_embeds, pooled, drawing.guidance_scale, hardware.dtype)
             latents = latents + (next_sigma - sigma) * velocity

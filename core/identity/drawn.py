@@ -5,6 +5,7 @@ It serves the pocket FLUX as a face network serves photos. It looks at the whole
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -31,7 +32,7 @@ class DrawnJudge(nn.Module):
         self.attributes = attributes
         widths = (3, 24, 48, 72, 96)
         layers: list[nn.Module] = []
-        for narrow, wide in zip(widths, widths[1:], strict=False):
+        for narrow, wide in itertools.pairwise(widths):
             layers += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1), nn.GroupNorm(8, wide), nn.SiLU()]
         layers += [nn.Conv2d(96, 96, 3, padding=1), nn.GroupNorm(8, 96), nn.SiLU(), nn.AvgPool2d(2)]
         self.trunk = nn.Sequential(*layers, nn.Flatten())
@@ -69,5 +70,6 @@ def load_judge(file: Path) -> DrawnJudge:
         raise UserError("The network that recognises drawn people is missing.", str(file), "Restore presets/ from the repository.")
     with safetensors.safe_open(file, "pt") as opened:
         judge = DrawnJudge(json.loads(opened.metadata()["attributes"]))
-        judge.load_state_dict({name: opened.get_tensor(name) for name in opened.keys()})
+        weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
+    judge.load_state_dict(weights)
     return judge.eval().requires_grad_(False)

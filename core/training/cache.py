@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import safetensors
@@ -21,12 +20,10 @@ class Cache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def get_or_make(self, key: str, make: Callable[[], Entry]) -> Entry:
-        entry = self.get(key)
-        if entry is None:
-            entry = make()
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_atomic(self._file(key), safetensors.torch.save({name: tensor.contiguous() for name, tensor in entry.items()}))
+    def put(self, key: str, entry: Entry) -> Entry:
+        """Write an entry and return it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(self._file(key), safetensors.torch.save({name: tensor.contiguous() for name, tensor in entry.items()}))
         return entry
 
     def get(self, key: str) -> Entry | None:

@@ -22,6 +22,8 @@ from core.settings import Settings
 from core.training.cache import Cache, cache_key
 
 CACHE_FOLDER = Path("data/cache")
+# Part of every latents key: raise it when core.dataset.imaging decodes photos differently.
+DECODING = 2
 
 
 @dataclass(frozen=True)
@@ -109,9 +111,9 @@ def _encode_texts(texts: list[str], embeds: dict[str, PromptEmbeds], settings: S
                 yield Phase(what="Loading text encoders")
                 encoders = load_text_encoders(model, hardware, settings.model.text_length)
             yield Phase(what="Encoding captions", done=done, total=len(texts))
-            entry = cache.get_or_make(keys[text], lambda text=text: vars(encode_prompt(encoders, text)))
+            entry = cache.put(keys[text], vars(encode_prompt(encoders, text)))
         embeds[text] = PromptEmbeds(**entry)
-    del encoders
+    encoders = None
     free_memory()
 
 
@@ -120,14 +122,16 @@ def _encode_photos(dataset: Dataset, placements: dict[str, Placement], captions:
     vae = None
     for done, sample in enumerate(dataset.samples):
         placement = placements[sample.name]
-        key = cache_key(model.fingerprint, sha256_of(sample.image), placement)
-        if cache.get(key) is None and vae is None:
-            yield Phase(what="Loading VAE")
-            vae = load_vae(model, hardware)
-        yield Phase(what="Encoding photos", done=done, total=len(dataset.samples))
-        entry = cache.get_or_make(key, lambda: vars(_encode_photo(vae, sample, placement)))
+        key = cache_key(DECODING, model.fingerprint, sha256_of(sample.image), placement)
+        entry = cache.get(key)
+        if entry is None:
+            if vae is None:
+                yield Phase(what="Loading VAE")
+                vae = load_vae(model, hardware)
+            yield Phase(what="Encoding photos", done=done, total=len(dataset.samples))
+            entry = cache.put(key, vars(_encode_photo(vae, sample, placement)))
         photos.append(Photo(sample.name, f"{placement.bucket.width}x{placement.bucket.height}", LatentMoments(**entry), captions[sample.name]))
-    del vae
+    vae = None
     free_memory()
 
 

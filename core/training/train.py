@@ -14,9 +14,9 @@ from torch import Tensor
 from core.durable import NO_SPACE, sweep_hidden
 from core.errors import Refused, UserError
 from core.events import CheckpointSaved, FixedNoiseLoss, ImageSaved, Phase, ReportSaved, RunEvent, RunFinished, RunStarted, RunStopped, StepDone, Warned
-from core.flux.encode import PromptEmbeds, decode_latents
+from core.flux.encode import decode_latents
 from core.flux.flow import FlowSample, add_noise, draw_noise, draw_sigmas, predict_velocity, snr_weights, velocity_loss
-from core.flux.lora import add_dropout, add_lora, lora_weights, set_lora_weights
+from core.flux.lora import add_dropout, add_lora, set_lora_weights
 from core.flux.lora_file import load_lora_weights, metadata_of, read_lora_header, save_lora_file
 from core.flux.model_folder import ModelFolder, open_model_folder
 from core.flux.models import Hardware, choose_hardware, free_memory, load_transformer, load_vae, memory_gib, quiet_libraries
@@ -24,7 +24,7 @@ from core.flux.sampler import Drawing, draw_latents
 from core.runs import Run
 from core.settings import Settings, refuse_what_is_not_built, warnings_of
 from core.training.batches import batch_at
-from core.training.prepare import Material, Photo, draw_training_latents, open_photos, prepare, sample_prompts, short_caption
+from core.training.prepare import Material, draw_training_latents, open_photos, prepare, sample_prompts, short_caption
 from core.training.schedule import learning_rate_at
 from core.training.state import TrainState, restore_checkpoint, save_checkpoint
 
