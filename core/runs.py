@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
 from core.durable import append_line, damage_of, read_lines, rewrite_lines, storage_error, write_atomic, write_json
 from core.errors import Refused, UserError
@@ -32,9 +33,12 @@ class EventLog:
         append_line(self.file, event.model_dump(mode="json"))
 
     def read(self, offset: int = 0) -> tuple[list[RunEvent], int]:
-        """Events from byte `offset` on, and the offset to go on from."""
+        """Events from byte `offset` on, and the offset to go on from. Raises UserError for a damaged log."""
         records, end = read_lines(self.file, offset)
-        return [parse_event(record) for record in records], end
+        try:
+            return [parse_event(record) for record in records], end
+        except ValidationError as error:
+            raise UserError(f"The log has a record that cannot be understood: {error.errors()[0]['msg']}.", str(self.file), "It may come from another version; delete that line, or start a new run.") from None
 
     def cut_after(self, step: int) -> None:
         """Before a resume: drop a torn tail, and every record of a step that will be done again."""

@@ -8,10 +8,11 @@ from typing import Any
 import gradio as gr
 
 from core.analyzer.report import SEVERITIES, AnalysisReport, Finding, read_report
+from core.errors import UserError
 from core.events import RunEvent
 from core.tasks import analysis_log, report_file, start_analysis
 from ui.dataset_tab import QUIET
-from ui.messages import shows_errors
+from ui.messages import as_html, shows_errors
 from ui.pictures import nothing_yet
 from ui.run_view import fold
 from ui.settings_form import SettingsForm
@@ -29,7 +30,10 @@ def render(studio: Studio, dataset_folder: str, seen: tuple) -> tuple[tuple, Any
     """A key that changes with what is shown, and the HTML; nothing is sent when the key is `seen`."""
     if dataset_folder not in studio.listing("dataset"):
         return (dataset_folder,), nothing_yet("Choose a dataset folder.")
-    events = studio.reader.events(analysis_log(dataset_folder, studio.store))
+    try:
+        events = studio.reader.events(analysis_log(dataset_folder, studio.store))
+    except UserError as error:
+        return (dataset_folder, error.what), f'<div class="verdict fix">{as_html(error)}</div>'
     key = (dataset_folder, len(events), studio.analyst.is_busy())
     return key, gr.skip() if key == seen else _html(studio, dataset_folder, events)
 

@@ -8,13 +8,13 @@ from urllib.parse import quote
 
 import gradio as gr
 
-from core.errors import Refused
+from core.errors import Refused, UserError
 from core.evaluation.grid import SHEET_FILE, STRENGTHS, grid_names, load_grid, parse_strengths
 from core.evaluation.prompts import parse_prompts, read_prompts
 from core.settings import Settings
 from core.tasks import grid_log, grid_request, lora_names, start_evaluation
 from ui.dataset_tab import QUIET
-from ui.messages import duration, shows_errors
+from ui.messages import as_html, duration, shows_errors
 from ui.pictures import nothing_yet, strength_grid
 from ui.run_view import fold
 from ui.settings_form import SettingsForm
@@ -74,13 +74,18 @@ class EvaluationTab:
         root, holder = self.studio.store.root, self.studio.store.holder()
         loras, names = lora_names(self.studio.store), grid_names(root)
         name = chosen if chosen in names else next(iter(names), None)
-        events = self.studio.reader.events(grid_log(name, self.studio.store)) if name else []
+        try:
+            events = self.studio.reader.events(grid_log(name, self.studio.store)) if name else []
+            grid = load_grid(name, root) if name else None
+        except UserError as error:
+            key = (name, error.what)
+            shown = [gr.update(choices=loras), gr.update(choices=names, value=name), f'<div class="verdict fix">{as_html(error)}</div>', "", gr.update(interactive=holder is None), gr.update(interactive=False)]
+            return key, shown if key != seen else [gr.skip()] * len(self.outputs)
         key = (tuple(loras), tuple(names), name, lora, len(events), holder)
         if key == seen:
             return key, [gr.skip()] * len(self.outputs)
         view = fold(events)
         drawing = holder is not None and holder.startswith("drawing")
-        grid = load_grid(name, root) if name else None
         return key, [
             gr.update(choices=loras, value=lora if lora in loras else next(iter(loras), None)),
             gr.update(choices=names, value=name),

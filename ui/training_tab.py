@@ -8,13 +8,13 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from core.errors import Refused
+from core.errors import Refused, UserError
 from core.presets import Resolved, load_preset, preset_names
 from core.runs import Run
 from core.settings import Settings
 from core.tasks import named, start_resume, start_training
 from ui.dataset_tab import QUIET
-from ui.messages import duration, shows_errors
+from ui.messages import as_html, duration, shows_errors
 from ui.pictures import nothing_yet, samples_by_step
 from ui.run_view import RunView, fold, plot_points
 from ui.settings_form import UP_FRONT, SettingsForm
@@ -96,8 +96,12 @@ class TrainingTab:
         if name is None:
             key = ("none", self.studio.store.holder())
             return key, self._empty() if key != seen else [gr.skip()] * len(self.outputs)
-        run = self.studio.store.load(name)
-        events = self.studio.reader.events(run.log)
+        try:
+            run = self.studio.store.load(name)
+            events = self.studio.reader.events(run.log)
+        except UserError as error:
+            key = (name, tuple(names), error.what)
+            return key, self._damaged(names, name, error) if key != seen else [gr.skip()] * len(self.outputs)
         holder = self.studio.store.holder()
         live = self.studio.store.is_training(run)
         stopping = self.studio.store.stop_request().is_made()
@@ -117,6 +121,12 @@ class TrainingTab:
             gr.update(interactive=live and not stopping),
             gr.update(interactive=not busy and state in ("stopped", "failed", "interrupted")),
         ]
+
+    def _damaged(self, names: list[str], name: str, error: UserError) -> list[Any]:
+        """A run whose files cannot be read takes nothing else down."""
+        status = f'<div class="status failed" role="status"><p class="failure">{as_html(error)}</p></div>'
+        idle = gr.update(interactive=self.studio.store.holder() is None)
+        return [gr.update(choices=names, value=name), status, gr.update(visible=False), "", "", idle, gr.update(interactive=False), gr.update(interactive=False)]
 
     def _empty(self) -> list[Any]:
         status = nothing_yet("No run yet. Choose a preset and press Start; Demo takes minutes and needs no GPU.")

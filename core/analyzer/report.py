@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -71,12 +72,10 @@ def write_report(report: AnalysisReport, file: Path) -> None:
 
 def read_report(file: Path) -> AnalysisReport | None:
     """None when there is no report, or one of another version."""
-    import json
-
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         return AnalysisReport.model_validate({name: content[name] for name in AnalysisReport.model_fields})
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -41,14 +41,17 @@ def _add(file: Path, folder: Path) -> str:
     suffix = file.suffix.lower()
     if suffix in IMAGE_SUFFIXES:
         open_upright(file)
-        target_folder = folder / "images" if (folder / "images").is_dir() else folder
+        places = ("images",)
     elif suffix == ".txt":
         read_caption(file)
-        target_folder = next(f for f in (folder / "captions", folder / "images", folder) if f.is_dir() or f == folder)
+        places = ("captions", "images")
     elif suffix in OTHER_IMAGE_SUFFIXES:
         raise UserError(f"{suffix[1:].upper()} is not read here.", file.name, "Save it as JPG or PNG.")
     else:
         raise UserError("It is neither a photo (JPG, PNG, WebP) nor a caption (.txt).", file.name)
+    target_folder = next((folder / place for place in places if (folder / place).is_dir()), folder)
+    if not target_folder.resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"{target_folder.name}/ is a link that leads out of the dataset.", str(target_folder), "Replace it by a folder.")
     target_folder.mkdir(parents=True, exist_ok=True)
     target = target_folder / safe_name(file.name)
     if target.exists():

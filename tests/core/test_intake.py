@@ -40,6 +40,15 @@ def test_nothing_is_overwritten(tmp_path, incoming):
     assert "overwritten" in intake.refused[0] and (tmp_path / "set" / "a.png").read_bytes() == before
 
 
+def test_nothing_is_written_through_a_link(tmp_path, incoming):
+    Image.new("RGB", (20, 20)).save(incoming / "a.png")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "images").symlink_to(tmp_path / "elsewhere")
+    intake = add_files([incoming / "a.png"], tmp_path / "set")
+    assert "leads out" in intake.refused[0] and list((tmp_path / "elsewhere").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("given", "safe"),
     [("../../etc/passwd.jpg", "passwd.jpg"), ("..\\..\\x.png", "x.png"), (".hidden.jpg", "hidden.jpg"), ("a\x00b.jpg", "a_b.jpg"), ("日本.jpg", "日本.jpg"), ("x" * 300 + ".JPG", "x" * 80 + ".jpg"), ("a b (1).png", "a b (1).png")],

@@ -1,0 +1,97 @@
+"""The main job in a real browser with the full demo preset: `python benchmarks/main_job.py` prints minutes from click to grid and takes the screenshots of docs/."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+WIDTHS = {1440: 1000, 390: 844}
+TABS = ("Dataset", "Analyzer", "Training", "Evaluation")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+AN_HOUR = 3_600_000
+
+
+def main() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as output, sync_playwright() as playwright:
+        server = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=ROOT, env={**os.environ, "OUT_DIR": output})
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait_for(address)
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+            page = _open(browser, address, 1440)
+            print(json.dumps(_drive(page)), flush=True)
+            for width in WIDTHS:
+                _photograph(_open(browser, address, width), width)
+            browser.close()
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def _drive(page: Page) -> dict[str, float]:
+    """Demo preset, Start, wait, draw the grid; seconds of each part."""
+    page.get_by_role("tab", name="Training").click()
+    page.locator("#preset input").click()
+    page.get_by_role("option", name="Demo").click()
+    expect(page.locator("#preset-about")).to_contain_text("rehearsal")
+    page.get_by_role("tab", name="Analyzer").click()
+    page.get_by_role("button", name="Analyze").click()
+    expect(page.locator("#report")).to_contain_text("Ready", timeout=60_000)
+    page.get_by_role("tab", name="Training").click()
+    began = time.monotonic()
+    page.get_by_role("button", name="Start training").click()
+    expect(page.locator("#status")).to_contain_text("step 100 of", timeout=AN_HOUR)
+    _photograph_tab(page, "training-running-1440")
+    expect(page.locator("#status")).to_contain_text("Finished", timeout=AN_HOUR)
+    trained = time.monotonic()
+    page.get_by_role("tab", name="Evaluation").click()
+    page.get_by_role("button", name="Draw the grid").click()
+    expect(page.locator("#grid-status")).to_contain_text("Drawn in", timeout=AN_HOUR)
+    drawn = time.monotonic()
+    return {"training_s": round(trained - began, 1), "grid_s": round(drawn - trained, 1), "click_to_grid_s": round(drawn - began, 1)}
+
+
+def _photograph(page: Page, width: int) -> None:
+    for tab in TABS:
+        page.get_by_role("tab", name=tab).click()
+        _photograph_tab(page, f"{tab.lower()}-{width}")
+
+
+def _photograph_tab(page: Page, name: str) -> None:
+    page.wait_for_timeout(2500)
+    page.screenshot(path=ROOT / "docs" / f"{name}.png", full_page=True)
+
+
+def _open(browser: Browser, address: str, width: int) -> Page:
+    page = browser.new_page(viewport={"width": width, "height": WIDTHS[width]})
+    page.goto(address)
+    expect(page.get_by_role("heading", name="Identity LoRA Studio")).to_be_visible()
+    return page
+
+
+def _wait_for(address: str) -> None:
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(f"{address}/healthz", timeout=2)
+            return
+        except OSError:
+            time.sleep(0.3)
+    raise SystemExit("the server did not answer")
+
+
+if __name__ == "__main__":
+    main()

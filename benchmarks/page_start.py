@@ -1,0 +1,47 @@
+"""How fast the page is up: `python benchmarks/page_start.py` starts it twice and prints seconds to the first answer and to the page."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def measure_start(label: str) -> dict[str, object]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as output:
+        began = time.monotonic()
+        process = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=ROOT, env={**os.environ, "OUT_DIR": output}, stdout=subprocess.DEVNULL)
+        try:
+            answered = _wait_for(f"http://127.0.0.1:{port}/healthz", began)
+            return {"start": label, "answer_s": answered, "page_s": _wait_for(f"http://127.0.0.1:{port}/", began)}
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _wait_for(address: str, began: float) -> float:
+    while time.monotonic() - began < 120:
+        try:
+            with urllib.request.urlopen(address, timeout=60) as answer:
+                answer.read()
+                return round(time.monotonic() - began, 1)
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    raise SystemExit(f"no answer from {address} in 120 s")
+
+
+if __name__ == "__main__":
+    for label in ("first", "second"):
+        print(json.dumps(measure_start(label)), flush=True)

@@ -1,0 +1,99 @@
+"""What the tabs show for states of the disk, without a browser: damaged files take nothing else down."""
+
+import pytest
+
+from core.events import Phase, RunFailed, RunFinished, RunStarted, StepDone
+from core.runs import RunStore, training_words
+from core.settings import parse_settings
+from ui.layout import build_page
+from ui.run_view import fold
+from ui.settings_form import SettingsForm
+from ui.studio import Studio
+from ui.training_tab import state_of, status_html
+
+
+@pytest.fixture
+def studio(tmp_path):
+    (tmp_path / "output").mkdir()
+    return Studio(RunStore(tmp_path / "output"), {})
+
+
+def run_with(studio, name, *events):
+    run = studio.store.create(parse_settings({"run.name": name}))
+    for event in events:
+        run.log.append(event)
+    return run
+
+
+STARTED = RunStarted(job="train", name="anna", steps=10)
+STEP = StepDone(step=4, loss=0.5, learning_rate=1e-4, grad_norm=1.0, seconds=0.5, memory_gib=1.0)
+
+
+def tick_of(studio):
+    """What the page's timer calls each second."""
+    return next(function.fn for function in build_page(studio).fns.values() if function.targets and function.targets[0][1] == "tick")
+
+
+def texts_of(values):
+    return " ".join(str(value) for value in values if isinstance(value, (str, dict)))
+
+
+@pytest.mark.parametrize(
+    ("events", "live", "state"),
+    [((STARTED, STEP), True, "running"), ((STARTED, STEP), False, "interrupted"), ((), False, "interrupted"), ((STARTED, RunFinished(seconds=1.0)), False, "finished"), ((STARTED, RunFailed(what="x")), False, "failed")],
+)
+def test_the_state_is_the_logs_corrected_by_who_is_alive(events, live, state):
+    assert state_of(fold(events), live) == state
+
+
+def test_the_timer_shows_a_run_and_then_sends_nothing_until_something_changes(studio):
+    run = run_with(studio, "anna", STARTED, STEP)
+    tick = tick_of(studio)
+    first = tick(((), (), ()), "data/demo-subject", None, None, None)
+    assert "Interrupted" in texts_of(first) and "step 4 of 10" in texts_of(first)
+    second = tick(first[0], "data/demo-subject", "anna", None, None)
+    assert second[0] == first[0] and "Interrupted" not in texts_of(second)
+    run.log.append(Phase(what="Encoding captions"))
+    with studio.store.exclusive(training_words("anna")):
+        third = tick(second[0], "data/demo-subject", "anna", None, None)
+    assert "Training" in texts_of(third) and "Encoding captions" in texts_of(third)
+
+
+@pytest.mark.parametrize("damage", [lambda run: (run.folder / "run.json").write_text("{"), lambda run: run.log.file.write_text('{"kind":"unheard"}\n'), lambda run: run.log.file.write_text("{broken\n{}\n")])
+def test_a_damaged_run_is_said_and_the_page_stays_up(studio, damage):
+    damage(run_with(studio, "anna", STARTED))
+    tick = tick_of(studio)
+    values = tick(((), (), ()), "data/demo-subject", "anna", None, None)
+    assert "failure" in texts_of(values)
+
+
+def test_hostile_names_and_texts_are_shown_as_text(studio):
+    evil = "<img src=x onerror=alert(1)>"
+    run = run_with(studio, "anna", STARTED, Phase(what=evil), RunFailed(what=evil, fix=evil))
+    assert "<img" not in status_html(run, fold(run.log.read()[0]), "failed", False, evil)
+
+
+def test_every_setting_is_in_the_form_exactly_once(studio):
+    page = build_page(studio)
+    ids = [block.elem_id for block in page.blocks.values() if (getattr(block, "elem_id", None) or "").startswith("set-")]
+    form = SettingsForm(studio, studio.resolved("demo"))
+    assert sorted(ids) == sorted("set-" + d.key.replace(".", "-").replace("_", "-") for d in form.declarations) and len(ids) > 40
+
+
+@pytest.mark.parametrize("preset", ["fast", "final", "demo"])
+def test_the_form_gives_back_the_preset_it_was_filled_with(studio, preset):
+    form = SettingsForm(studio, studio.resolved(preset))
+    values = [update["value"] if isinstance(update, dict) else update for update in form.fill(preset)]
+    expected = studio.resolved(preset).settings
+    read = form.read(values)
+    assert read.model_copy(update={"run": expected.run}) == expected
+
+
+def test_a_path_of_no_listing_is_refused(studio):
+    form = SettingsForm(studio, studio.resolved("demo"))
+    values = [update["value"] if isinstance(update, dict) else update for update in form.fill("demo")]
+    for key in ("dataset.folder", "model.path", "run.warm_start", "regularization.folder"):
+        spoiled = list(values)
+        spoiled[[d.key for d in form.declarations].index(key)] = "/etc"
+        with pytest.raises(Exception, match="not in the list"):
+            form.read(spoiled)
