@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 from scripts.settings_doc import settings_markdown, variables_text
@@ -9,6 +10,5 @@ def test_the_settings_page_is_what_the_declarations_say():
 
 
 def test_the_readmes_commands_exist():
-    readme = Path("README.md").read_text()
-    named = [word.strip("`") for word in readme.split() if word.strip("`").startswith("scripts/")]
-    assert len(named) >= 5 and [name for name in named if not Path(name).is_file()] == []
+    named = set(re.findall(r"scripts/\w+\.(?:sh|py)", Path("README.md").read_text()))
+    assert len(named) >= 7 and [name for name in named if not Path(name).is_file()] == []

@@ -1,0 +1,30 @@
+"""The set-up script's decisions, without installing anything."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def in_setup(code, **variables):
+    return subprocess.run(["bash", "-c", f"source scripts/setup.sh; {code}"], cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize(("cuda", "reused"), [("'12.8'", True), ("None", False)])
+def test_an_installed_cuda_torch_is_reused_and_a_cpu_one_is_not(tmp_path, cuda, reused):
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text(f"class version: cuda = {cuda}\n")
+    assert (in_setup("has_cuda_torch python3", PYTHONPATH=str(tmp_path)).returncode == 0) is reused
+
+
+def test_a_python_that_is_new_enough_is_found():
+    result = in_setup("find_python")
+    assert result.returncode == 0 and result.stdout.strip()
+
+
+def test_no_python_is_said(tmp_path):
+    result = subprocess.run(["/bin/bash", "-c", "source scripts/setup.sh; find_python"], cwd=ROOT, env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=30)
+    assert result.returncode != 0 and "3.11" in result.stderr
