@@ -29,7 +29,7 @@ def build(studio: Studio, form: SettingsForm, page: gr.Blocks) -> None:
         with gr.Column(scale=3):
             photos = gr.HTML(elem_id="photos")
         with gr.Column(scale=1, min_width=300):
-            upload = gr.File(label="Add photos and captions", file_count="multiple", file_types=UPLOAD_SUFFIXES, elem_id="upload", height=140)
+            upload = gr.File(label="Add photos and captions", file_count="multiple", file_types=UPLOAD_SUFFIXES, elem_id="upload", height=180)
             added = gr.Markdown(elem_id="upload-result")
             chosen = gr.Dropdown(label="Photo", info="Whose caption is edited.", interactive=True, elem_id="chosen-photo")
             caption = gr.Textbox(label="Caption", info="Trigger word first, then clothing, place, angle, light.", lines=4, max_length=2000, elem_id="caption")

@@ -17,7 +17,7 @@ def theme() -> gr.themes.Base:
     plain_title = {"background_fill": "transparent", "background_fill_dark": "transparent", "text_color": "*body_text_color", "text_color_dark": "*body_text_color", "padding": "0"}
     titles = {f"{kind}_{name}": value for kind in ("block_title", "block_label") for name, value in plain_title.items() if kind == "block_title" or name != "padding"}
     return soft.set(
-        **titles, body_background_fill="#f7f6f3", block_shadow="none", block_border_width="1px", input_border_width="1px", input_shadow="none",
+        **titles, body_background_fill="#f7f6f3", block_shadow="none", block_border_width="1px", input_border_width="1px", input_shadow="none", input_border_color="*neutral_300",
         button_secondary_shadow="none", button_primary_shadow="none", block_info_text_size="*text_xs", body_text_color_subdued="*neutral_600", block_info_text_color="*neutral_600",
     )  # fmt: skip
 

@@ -45,18 +45,22 @@ class TrainingTab:
                 self.about = gr.Markdown(about(preset_name), elem_id="preset-about")
                 self.start = gr.Button("Start training", variant="primary", elem_id="start")
                 with gr.Row():
-                    self.stop = gr.Button("Stop and save", elem_id="stop", interactive=False)
-                    self.resume = gr.Button("Resume", elem_id="resume", interactive=False)
+                    self.stop = gr.Button("Stop and save", elem_id="stop", min_width=120, interactive=False)
+                    self.resume = gr.Button("Resume", elem_id="resume", min_width=120, interactive=False)
+            with gr.Column(scale=2, min_width=320):
+                self.run = gr.Dropdown(self.run_names(), label="Run", info="The newest unless you choose another.", interactive=True, elem_id="run")
+                self.status = gr.HTML(elem_id="status")
+        # A second row, so that on a phone the state of the run comes right after the buttons.
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=1, min_width=320):
                 for key in UP_FRONT:
                     form.place(key)
                 with gr.Accordion("Advanced: every setting", open=False, elem_id="advanced"):
                     form.place_advanced()
-            with gr.Column(scale=2, min_width=360):
-                self.run = gr.Dropdown(self.run_names(), label="Run", info="The newest unless you choose another.", interactive=True, elem_id="run")
-                self.status = gr.HTML(elem_id="status")
+            with gr.Column(scale=2, min_width=320):
                 self.plot = gr.LinePlot(x="step", y="loss", color="curve", color_map=SERIES_COLOURS, height=240, label="Loss", buttons=[], visible=False, elem_id="loss")
-                self.samples = gr.HTML(elem_id="samples")
-                self.log = gr.Textbox(label="Log", lines=10, max_lines=10, autoscroll=True, interactive=False, buttons=["copy"], elem_id="log")
+                self.samples = gr.HTML(nothing_yet("Loss, samples and log appear here."), elem_id="samples")
+                self.log = gr.Textbox(label="Log", lines=10, max_lines=10, autoscroll=True, interactive=False, buttons=["copy"], visible=False, elem_id="log")
 
     @property
     def outputs(self) -> list[gr.components.Component]:
@@ -116,7 +120,7 @@ class TrainingTab:
             status_html(run, view, state, stopping and live, holder),
             gr.update(value=plot_frame(view), visible=True) if view.losses else gr.update(visible=False),
             samples_by_step(view.images),
-            "\n".join(f"{clock}  {text}" for clock, text in view.log[-LOG_LINES:]),
+            gr.update(value="\n".join(f"{clock}  {text}" for clock, text in view.log[-LOG_LINES:]), visible=True),
             gr.update(interactive=not busy),
             gr.update(interactive=live and not stopping),
             gr.update(interactive=not busy and state in ("stopped", "failed", "interrupted")),
@@ -126,12 +130,12 @@ class TrainingTab:
         """A run whose files cannot be read takes nothing else down."""
         status = f'<div class="status failed" role="status"><p class="failure">{as_html(error)}</p></div>'
         idle = gr.update(interactive=self.studio.store.holder() is None)
-        return [gr.update(choices=names, value=name), status, gr.update(visible=False), "", "", idle, gr.update(interactive=False), gr.update(interactive=False)]
+        return [gr.update(choices=names, value=name), status, gr.update(visible=False), "", gr.update(visible=False), idle, gr.update(interactive=False), gr.update(interactive=False)]
 
     def _empty(self) -> list[Any]:
         status = nothing_yet("No run yet. Choose a preset and press Start; Demo takes minutes and needs no GPU.")
         busy = self.studio.store.holder() is not None
-        return [gr.update(choices=[], value=None), status, gr.update(visible=False), "", "", gr.update(interactive=not busy), gr.update(interactive=False), gr.update(interactive=False)]
+        return [gr.update(choices=[], value=None), status, gr.update(visible=False), nothing_yet("Loss, samples and log appear here."), gr.update(visible=False), gr.update(interactive=not busy), gr.update(interactive=False), gr.update(interactive=False)]
 
 
 def about(preset_name: str) -> str:
