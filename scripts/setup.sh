@@ -18,14 +18,23 @@ find_python() {
 
 has_cuda_torch() { "$1" -c 'import sys, torch; sys.exit(torch.version.cuda is None)' 2>/dev/null; }
 
+# One marker per requirements file that is installed as it now reads.
+marker_of() { echo ".venv/done-$(cksum < "$1" | tr ' ' '-')"; }
+
+is_set_up() {
+  local file
+  [ -x .venv/bin/python ] || return 1
+  for file in "$@"; do
+    [ -f "$(marker_of "$file")" ] || return 1
+  done
+}
+
 set_up() {
-  local python wanted marker
-  python=$(find_python) || return 2
-  wanted=$(cat "$@" | sha256sum | cut -c1-16)
-  marker=.venv/done-$wanted
-  if [ -x .venv/bin/python ] && [ -f "$marker" ]; then
+  local python file
+  if is_set_up "$@"; then
     return
   fi
+  python=$(find_python) || return 2
   echo "Setting up .venv (once; a few minutes) ..."
   if has_cuda_torch "$python"; then
     echo "Using the CUDA torch that is installed."
@@ -38,5 +47,7 @@ set_up() {
     cat "$@" > .venv/requirements.txt
   fi
   .venv/bin/python -m pip install --quiet --disable-pip-version-check -r .venv/requirements.txt -c .venv/constraints.txt
-  touch "$marker"
+  for file in "$@"; do
+    touch "$(marker_of "$file")"
+  done
 }

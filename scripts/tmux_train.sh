@@ -28,7 +28,7 @@ handed=()
 while IFS= read -r name; do
   [ -n "${!name+set}" ] && handed+=(-e "$name=${!name}")
 done < scripts/variables.txt
-tmux new-session -d -s "$session" -x 200 -y 50 "${handed[@]}" "bash scripts/train_flux_$profile.sh; echo; echo 'Ended with code '\$?'. Press Enter to close.'; read -r _"
+tmux new-session -d -s "$session" -x 200 -y 50 "${handed[@]}" "bash scripts/train_flux_$profile.sh; code=\$?; echo; echo \"Ended with code \$code. Press Enter to close.\"; read -r _"
 tmux split-window -t "$session" -v -l 30% "until [ -f '$log' ]; do sleep 1; done; tail -n 50 -f '$log'"
 tmux split-window -t "$session" -h -l 45% "$telemetry"
 tmux select-pane -t "$session" -U
