@@ -54,7 +54,7 @@ def report_html(report: AnalysisReport) -> str:
     findings = "".join(_finding_html(finding) for severity in SEVERITIES for finding in report.of_severity(severity))
     rows = "".join(f"<tr><td>{row.width} x {row.height}</td><td>{len(row.photos)}</td><td>{escape(', '.join(row.photos))}</td></tr>" for row in report.buckets)
     return (
-        f'<div class="verdict {kind}" role="status"><b>{escape(report.verdict.capitalize())}</b><span>{escape(report.summary)}</span></div>'
+        f'<div class="verdict {kind}" role="status"><b>{escape(report.summary)}</b></div>'
         f'<div class="findings">{findings}</div>'
         f'<h4>Buckets at {report.resolution} px</h4><div class="scroll"><table class="plain"><thead><tr><th>Size</th><th>Photos</th><th>Which</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import gradio as gr
 
 from core.errors import Refused, UserError
-from core.evaluation.grid import SHEET_FILE, STRENGTHS, grid_names, load_grid, parse_strengths
+from core.evaluation.grid import SHEET_FILE, STRENGTHS, grid_names, load_grid, parse_strengths, strength_label
 from core.evaluation.prompts import parse_prompts, read_prompts
 from core.settings import Settings
 from core.tasks import grid_log, grid_request, lora_names, start_evaluation
@@ -31,7 +31,7 @@ class EvaluationTab:
             with gr.Column(scale=1, min_width=300):
                 names = lora_names(studio.store)
                 self.lora = gr.Dropdown(names, value=next(iter(names), None), label="LoRA", info="Finished and stopped runs, newest first.", interactive=True, elem_id="lora")
-                self.strengths = gr.Textbox(" ".join(f"{s:g}" for s in STRENGTHS), label="Strengths", info="0.5 is half, 1.0 as trained.", max_lines=1, elem_id="strengths")
+                self.strengths = gr.Textbox(" ".join(map(strength_label, STRENGTHS)), label="Strengths", info="0.5 is half, 1.0 as trained.", max_lines=1, elem_id="strengths")
                 self.base = gr.Checkbox(True, label="Base model as first column", info="Strength 0: what the model draws without the LoRA.", elem_id="with-base")
                 self.prompts = gr.Textbox("\n".join(read_prompts()), label="Prompts", info="One per line; {trigger} and {class} are filled in.", lines=8, max_lines=16, elem_id="prompts")
                 self.draw = gr.Button("Draw the grid", variant="primary", elem_id="draw")

@@ -13,6 +13,11 @@ from core.events import ImageSaved
 NOTHING = '<div class="empty">{}</div>'
 
 
+def table_width(columns: int) -> str:
+    """Pictures are neither tiny on a phone, where the table scrolls, nor huge while there are few of them."""
+    return f"min-width:{88 * columns}px;max-width:{230 * columns}px"
+
+
 def nothing_yet(text: str) -> str:
     return NOTHING.format(escape(text))
 
@@ -50,7 +55,7 @@ def samples_by_step(images: Sequence[ImageSaved]) -> str:
     rows = "".join(
         f"<tr><td class='prompt' colspan='{len(steps)}'>{escape(prompt)}</td></tr><tr>{''.join(_cell(found.get((prompt, step)), prompt) for step in steps)}</tr>" for prompt in prompts
     )
-    return f'<div class="scroll"><table class="grid"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    return f'<div class="scroll"><table class="grid" style="{table_width(len(steps))}"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _cell(image: ImageSaved | None, prompt: str) -> str:
@@ -75,4 +80,4 @@ def strength_grid(grid: StrengthGrid | None) -> str:
             label = f"{escape(prompt, quote=True)}, strength {strength_label(strength)}"
             cells.append(f"<td><a href='{address}' target='_blank'><img loading='lazy' src='{address}' alt='{label}'></a></td>" if cell else "<td><div class='blank'></div></td>")
         rows.append(f"<tr><td class='prompt' colspan='{len(request.strengths)}'>{escape(prompt)}</td></tr><tr>{''.join(cells)}</tr>")
-    return f'<div class="scroll"><table class="grid strengths"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    return f'<div class="scroll"><table class="grid" style="{table_width(len(request.strengths))}"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'

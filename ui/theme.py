@@ -23,7 +23,8 @@ def theme() -> gr.themes.Base:
 
 
 CSS = """
-.gradio-container { max-width: 1320px !important; margin: 0 auto !important; }
+.gradio-container { width: 100% !important; min-width: 0 !important; max-width: 1320px !important; margin: 0 auto !important; }
+.gradio-container .main, .gradio-container .wrap, .gradio-container .contain { min-width: 0 !important; max-width: 100%; }
 .masthead { display: flex; flex-wrap: wrap; align-items: baseline; gap: .3rem 1rem; padding: .4rem 0 .2rem; }
 .masthead h1 { font-size: 1.45rem; margin: 0; letter-spacing: -.01em; }
 .masthead span { color: var(--body-text-color-subdued); }
@@ -47,15 +48,19 @@ CSS = """
 .finding p { margin: .1rem 0; color: var(--body-text-color-subdued); } .finding small { color: var(--body-text-color-subdued); }
 .severity { flex: 0 0 4.6rem; height: 1.5rem; line-height: 1.5rem; text-align: center; border-radius: 6px; font-size: .78rem; background: #e3e7ea; color: #33414c; }
 .finding.error .severity { background: #f6d7d2; color: #7d1f14; } .finding.warning .severity { background: #f7e3c4; color: #6b4206; }
-.scroll { overflow-x: auto; }
-table.grid { border-collapse: separate; border-spacing: 6px; width: 100%; table-layout: fixed; min-width: 520px; } table.grid.strengths { min-width: 640px; }
+.scroll { overflow-x: auto; max-width: 100%; }
+#samples, #cells, #report, #photos { min-width: 0; max-width: 100%; overflow: hidden; }
+#analyze { max-width: 16rem; }
+table.grid, table.grid tr, table.grid th, table.grid td { border: 0 !important; background: none !important; } table.grid img { margin: 0 !important; }
+table.plain, table.plain tr, table.plain th, table.plain td { border-width: 0 0 1px !important; border-color: var(--border-color-primary) !important; }
+table.grid { border-collapse: separate; border-spacing: 6px; width: 100%; table-layout: fixed; margin: 0; }
 table.grid th { font-weight: 600; text-align: center; padding: 2px; } table.grid td { padding: 0; border: 0; vertical-align: top; }
 table.grid td.prompt { padding: 6px 2px 0; font-size: .84rem; color: var(--body-text-color-subdued); }
 table.grid img, .blank { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 8px; display: block; background: var(--background-fill-secondary); image-rendering: auto; }
 table.plain { width: 100%; border-collapse: collapse; font-size: .9rem; } table.plain th, table.plain td { text-align: left; padding: 5px 9px; border-bottom: 1px solid var(--border-color-primary); }
 #log textarea { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .8rem; line-height: 1.45; }
 #server-away { display: none; position: fixed; left: 50%; bottom: 16px; transform: translateX(-50%); background: #b3392c; color: #fff; padding: .5rem 1rem; border-radius: 8px; z-index: 1000; }
-@media (max-width: 640px) { .gradio-container { padding: 8px !important; } .masthead h1 { font-size: 1.2rem; } .photos { grid-template-columns: repeat(2, 1fr); } }
+@media (max-width: 640px) { .gradio-container { padding: 0 !important; } .gradio-container .main { padding: 12px !important; } .masthead h1 { font-size: 1.2rem; } .photos { grid-template-columns: repeat(2, 1fr); } }
 """
 
 # Ticks of the page fail silently while the server is away; this says so in words.

@@ -58,7 +58,7 @@ class TrainingTab:
                 with gr.Accordion("Advanced: every setting", open=False, elem_id="advanced"):
                     form.place_advanced()
             with gr.Column(scale=2, min_width=320):
-                self.plot = gr.LinePlot(x="step", y="loss", color="curve", color_map=SERIES_COLOURS, height=240, label="Loss", buttons=[], visible=False, elem_id="loss")
+                self.plot = gr.LinePlot(x="step", y="loss", color="curve", color_map=SERIES_COLOURS, height=300, label="Loss", buttons=[], visible=False, elem_id="loss")
                 self.samples = gr.HTML(nothing_yet("Loss, samples and log appear here."), elem_id="samples")
                 self.log = gr.Textbox(label="Log", lines=10, max_lines=10, autoscroll=True, interactive=False, buttons=["copy"], visible=False, elem_id="log")
 
@@ -184,9 +184,9 @@ def _after(run: Run, view: RunView, state: str, holder: str | None) -> str:
         kept = f"Everything up to step {view.checkpoint} is saved." if view.checkpoint else "No checkpoint was saved yet; it starts over."
         return f"<p>The process ended without finishing this run. {kept} Press Resume.</p>"
     if state == "finished":
-        return f'<p>The LoRA is ready: <a href="lora/{escape(run.name)}.safetensors" download>{escape(run.name)}.safetensors</a>. Next: <b>Evaluation</b>.</p>'
+        return f'<p>The LoRA is ready. Next: <b>Evaluation</b>. <a href="lora/{escape(run.name)}.safetensors" download>Download {escape(run.name)}.safetensors</a></p>'
     if state == "stopped":
-        return f'<p>Saved. <a href="lora/{escape(run.name)}.safetensors" download>{escape(run.name)}.safetensors</a> holds what was learned so far. Press Resume to go on.</p>'
+        return f'<p>Saved. Press Resume to go on. <a href="lora/{escape(run.name)}.safetensors" download>Download what was learned so far</a></p>'
     if state != "running" and holder:
         return f"<p>Running now: {escape(holder)}.</p>"
     return ""

@@ -105,7 +105,10 @@ def parse_strengths(text: str) -> tuple[float, ...]:
 
 
 def strength_label(strength: float) -> str:
-    return "0 (base)" if strength == 0 else f"{strength:g}"
+    """1.0 rather than 1; 0 is the base model."""
+    if strength == 0:
+        return "0 (base)"
+    return f"{strength:.1f}" if round(strength, 1) == strength else f"{strength:g}"
 
 
 def draw_sheet(grid: StrengthGrid, folder: Path) -> Image.Image:

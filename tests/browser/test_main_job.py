@@ -73,6 +73,11 @@ def test_photos_in_lora_and_grid_out(browser, studio):
     expect(page.locator("#grid-status")).to_contain_text("Drawn in", timeout=A_JOB)
     expect(page.locator("#cells img")).to_have_count(5)
     expect(page.locator("#cells")).to_contain_text("portrait of ohwx woman, wearing a red shirt")
+    page.set_viewport_size({"width": 390, "height": 844})
+    for tab in ("Evaluation", "Training"):
+        open_tab(page, tab)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
+    open_tab(page, "Evaluation")
     sheet = page.request.get(page.locator("#grid-status a").evaluate("link => link.href"))
     assert sheet.ok and sheet.headers["content-type"] == "image/png"
     assert faults == []
