@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.pocket.demo import demo_scenes, write_photos
+from core.pocket.demo import DEMO_FOLDER, demo_scenes, make_demo_subject, write_photos
 from core.pocket.people import random_identity
 from core.presets import resolve
 
@@ -18,6 +18,13 @@ def in_the_studio(monkeypatch):
     monkeypatch.chdir(ROOT)
     for name in ("MODEL_PATH", "DATA_DIR", "REG_DIR", "OUT_DIR", "RUN_NAME", "RESUME_FROM", "DRY_RUN", "APP_TOKEN", "RUNPOD_POD_ID"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def demo_subject() -> Path:
+    """The demo person, as the first start draws it."""
+    make_demo_subject(ROOT / DEMO_FOLDER)
+    return DEMO_FOLDER
 
 
 @pytest.fixture(scope="session")

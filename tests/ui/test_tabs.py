@@ -13,7 +13,7 @@ from ui.training_tab import state_of, status_html
 
 
 @pytest.fixture
-def studio(tmp_path):
+def studio(tmp_path, demo_subject):
     (tmp_path / "output").mkdir()
     return Studio(RunStore(tmp_path / "output"), {})
 
