@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from core.durable import append_line, damage_of, read_lines, rewrite_lines, storage_error, write_atomic, write_json
 from core.errors import Refused, UserError
-from core.events import TERMINAL, RunEvent, StepDone, parse_event
+from core.events import TERMINAL, RunEvent, parse_event
 from core.settings import RUN_NAME_PATTERN, Settings
 
 CHECKPOINT_PATTERN = re.compile(r"^step-(\d{6,})$")
@@ -206,8 +206,3 @@ class RunStore:
 def training_words(name: str) -> str:
     """What the holder of the lock is said to be doing."""
     return f"training '{name}'"
-
-
-def last_step(events: list[RunEvent]) -> int:
-    """The number of the last optimizer step in a log, 0 when there is none."""
-    return max((event.step for event in events if isinstance(event, StepDone)), default=0)

@@ -49,6 +49,11 @@ def has_trigger(text: str, trigger_word: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(trigger)}(?!\w)", composed) is not None
 
 
+def fill_prompt(prompt: str, trigger_word: str, class_word: str) -> str:
+    """{trigger} and {class} are filled in; other braces stay."""
+    return prompt.replace("{trigger}", trigger_word).replace("{class}", class_word)
+
+
 def compose(trigger_word: str, class_word: str, phrase: str) -> str:
     """A caption as the guide asks for it: trigger and class word, then what this photo shows."""
     return ", ".join(part for part in (f"{trigger_word} {class_word}".strip(), _one_line(phrase).strip(" ,")) if part)

@@ -92,8 +92,7 @@ def _draw_row(
         part = request.strengths[len(latents) : len(latents) + at_once]
         ran_out = False
         try:
-            with torch.autocast(hardware.device.type, torch.bfloat16, enabled=hardware.dtype == torch.bfloat16):
-                latents += draw_latents(transformer, prompt, seed, part, drawing, hardware, give_up_when_asked).split(1)
+            latents += draw_latents(transformer, prompt, seed, part, drawing, hardware, give_up_when_asked).split(1)
         except torch.OutOfMemoryError:
             if at_once == 1:
                 raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.dataset.captions import fill_prompt
 from core.errors import UserError
 
 PROMPTS_FILE = Path("presets/sample_prompts.txt")
@@ -30,5 +31,5 @@ def parse_prompts(text: str) -> list[str]:
 
 
 def fill(prompts: list[str], trigger_word: str, class_word: str) -> tuple[str, ...]:
-    """{trigger} and {class} are filled in; other braces stay."""
-    return tuple(prompt.replace("{trigger}", trigger_word).replace("{class}", class_word) for prompt in prompts)
+    """Every prompt with its person; see fill_prompt."""
+    return tuple(fill_prompt(prompt, trigger_word, class_word) for prompt in prompts)

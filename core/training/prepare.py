@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from core.dataset.buckets import Placement, buckets_for, place
+from core.dataset.captions import fill_prompt
 from core.dataset.folder import Dataset, Sample, open_dataset
 from core.dataset.imaging import fit, open_upright, pixels, upright_size
 from core.durable import sha256_of
@@ -54,13 +55,8 @@ def short_caption(settings: Settings) -> str:
     return f"{settings.dataset.trigger_word} {settings.dataset.class_word}"
 
 
-def fill_prompt(prompt: str, settings: Settings) -> str:
-    """{trigger} and {class} are filled in; other braces stay."""
-    return prompt.replace("{trigger}", settings.dataset.trigger_word).replace("{class}", settings.dataset.class_word)
-
-
 def sample_prompts(settings: Settings) -> list[str]:
-    return [fill_prompt(prompt, settings) for prompt in settings.sampling.prompts] if settings.sampling.every else []
+    return [fill_prompt(prompt, settings.dataset.trigger_word, settings.dataset.class_word) for prompt in settings.sampling.prompts] if settings.sampling.every else []
 
 
 def open_photos(settings: Settings) -> Dataset:
@@ -90,14 +86,6 @@ def prepare(dataset: Dataset, settings: Settings, model: ModelFolder, hardware: 
     photos: list[Photo] = []
     yield from _encode_photos(dataset, placements, captions, photos, model, hardware)
     yield Material(tuple(photos), embeds)
-
-
-def encode_texts(texts: list[str], settings: Settings, model: ModelFolder, hardware: Hardware) -> dict[str, PromptEmbeds]:
-    """Embeddings by text, from the cache or from both text encoders, which are freed again."""
-    embeds: dict[str, PromptEmbeds] = {}
-    for _ in _encode_texts(texts, embeds, settings, model, hardware):
-        pass
-    return embeds
 
 
 def _encode_texts(texts: list[str], embeds: dict[str, PromptEmbeds], settings: Settings, model: ModelFolder, hardware: Hardware) -> Iterator[RunEvent]:

@@ -182,8 +182,7 @@ def _losses(state: TrainState, parts: Parts, sample: FlowSample, captions: list[
     embeds = [parts.material.embeds[caption] for caption in captions]
     prompt_embeds = torch.cat([e.prompt_embeds for e in embeds]).to(hardware.device)
     pooled = torch.cat([e.pooled_prompt_embeds for e in embeds]).to(hardware.device)
-    with torch.autocast(hardware.device.type, torch.bfloat16, enabled=hardware.dtype == torch.bfloat16):
-        velocity = predict_velocity(state.transformer, on_device.noisy_BCHW, on_device.sigma_B, prompt_embeds, pooled, 1.0, hardware.dtype)
+    velocity = predict_velocity(state.transformer, on_device.noisy_BCHW, on_device.sigma_B, prompt_embeds, pooled, 1.0, hardware.dtype)
     return velocity_loss(velocity, on_device)
 
 
@@ -231,8 +230,7 @@ def _draw_samples(state: TrainState, parts: Parts) -> Iterator[RunEvent]:
     latents = []
     for number, prompt in enumerate(prompts):
         yield Phase(what="Drawing samples", done=number, total=len(prompts))
-        with torch.autocast(parts.hardware.device.type, torch.bfloat16, enabled=parts.hardware.dtype == torch.bfloat16):
-            latents.append(draw_latents(state.transformer, parts.material.embeds[prompt], sampling.seed + number, [1.0], drawing, parts.hardware))
+        latents.append(draw_latents(state.transformer, parts.material.embeds[prompt], sampling.seed + number, [1.0], drawing, parts.hardware))
     vae = load_vae(parts.model, parts.hardware)
     for number, (prompt, picture) in enumerate(zip(prompts, (decode_latents(vae, latent)[0] for latent in latents), strict=True)):
         file = run.samples_folder / f"step-{state.step:06d}-{number}.webp"
