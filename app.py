@@ -6,6 +6,10 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ui.studio import Studio
 
 # Read by gradio and huggingface_hub when they are imported: nothing is reported anywhere, no bar fills the log.
 os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_DISABLE_PROGRESS_BARS="1", GRADIO_SHARE="False")
@@ -42,8 +46,24 @@ def main() -> int:
     except (UserError, OSError) as error:
         print(f"Refused: {error}", file=sys.stderr)
         return 2
+    if os.environ.get("AUTO_RESUME", "") not in ("", "0"):
+        go_on(studio)
     print(f"Identity LoRA Studio: {address(arguments.host, arguments.port, token)}", flush=True)
     return serve(app, studio, arguments.host, arguments.port)
+
+
+def go_on(studio: Studio) -> None:
+    """Resume the run that was broken off when the machine went down; what stands in the way is printed, and the page comes up."""
+    from core.errors import UserError
+    from core.tasks import interrupted_run, start_resume
+
+    try:
+        name = interrupted_run(studio.store)
+        if name:
+            start_resume(studio.trainer, name, studio.store)
+            print(f"Going on with run '{name}'", flush=True)
+    except UserError as error:
+        print(f"Not resumed: {error}", file=sys.stderr)
 
 
 def address(host: str, port: int, token: str | None) -> str:

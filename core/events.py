@@ -28,18 +28,19 @@ class RunStarted(Event):
     """The worker holds the lock and begins at `first_step` (above 0: resumed) of `steps`."""
 
     kind: Literal["run_started"] = "run_started"
-    job: Literal["train", "evaluate", "analyze"]
+    job: Literal["train", "evaluate", "analyze", "class_photos"]
     name: str
     first_step: int = 0
     steps: int = 0
 
 
 class StepDone(Event):
-    """One optimizer step: mean loss of its photos, gradient norm before clipping, seconds, and memory in GiB."""
+    """One optimizer step: mean loss of its photos, of the class under regularization, gradient norm before clipping, seconds, and memory in GiB."""
 
     kind: Literal["step"] = "step"
     step: int
     loss: float
+    class_loss: float | None = None
     learning_rate: float
     grad_norm: float
     seconds: float
@@ -47,11 +48,12 @@ class StepDone(Event):
 
 
 class FixedNoiseLoss(Event):
-    """Loss on fixed photos, noise and noise levels that training never draws: comparable between steps."""
+    """Loss on noise and noise levels that training never draws, comparable between steps: of trained photos and of those held out."""
 
     kind: Literal["fixed_noise"] = "fixed_noise"
     step: int
     loss: float
+    held_out: float | None = None
 
 
 class ImageSaved(Event):
@@ -96,11 +98,12 @@ class RunFinished(Event):
 
 
 class RunStopped(Event):
-    """The job was asked to stop, saved, and ended."""
+    """The job was asked to stop, by a person or because the machine goes down, saved, and ended."""
 
     kind: Literal["stopped"] = "stopped"
     step: int
     seconds: float
+    by: Literal["person", "shutdown"] = "person"
 
 
 class RunFailed(Event):

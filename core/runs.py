@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
@@ -20,6 +21,7 @@ from core.events import TERMINAL, RunEvent, parse_event
 from core.settings import RUN_NAME_PATTERN, Settings
 
 CHECKPOINT_PATTERN = re.compile(r"^step-(\d{6,})$")
+StoppedBy = Literal["person", "shutdown"]
 RESERVED_NAMES = frozenset({"samples", "analysis"})
 
 
@@ -103,8 +105,14 @@ class StopRequest:
     def __init__(self, file: Path) -> None:
         self.file = file
 
-    def make(self) -> None:
-        write_atomic(self.file, b"stop\n")
+    def make(self, by: StoppedBy = "person") -> None:
+        write_atomic(self.file, by.encode())
+
+    def made_by(self) -> StoppedBy:
+        try:
+            return "shutdown" if self.file.read_text(encoding="utf-8") == "shutdown" else "person"
+        except OSError:
+            return "person"
 
     def withdraw(self) -> None:
         self.file.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from core.errors import Refused, UserError
+from core.errors import UserError
 
 POCKET_FLUX = "presets/pocket-flux"
 RUN_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -57,6 +57,8 @@ class DatasetSettings(Section):
     max_bucket_resolution: int = setting(768, "Longest bucket side", "No photo is trained with a side longer than this.", "MAX_BUCKET_RESO", ge=64, le=4096, multiple_of=16)
     bucket_step: int = setting(64, "Bucket step", "Bucket sides are multiples of this. FLUX needs a multiple of 16.", ge=16, le=256, multiple_of=16)
     caption_dropout: float = setting(0.0, "Caption dropout", "Share of steps whose caption is cut down to trigger and class word. Keeps the trigger always.", ge=0, le=0.9)
+    flip: bool = setting(False, "Mirror photos", "Shows half of the steps a mirrored photo. Faces are not symmetric: leave it off for a person.")
+    hold_out: bool = setting(True, "Hold photos out", "From 15 photos on, 2 or 3 that the others cover best are kept aside, so that memorising shows in a loss of its own. Off: every photo is trained on.")
 
     @model_validator(mode="after")
     def _bucket_range_holds_the_resolution(self) -> DatasetSettings:
@@ -96,7 +98,8 @@ class TrainSettings(Section):
     timestep_sampling: Literal["flux_shift", "sigmoid", "uniform"] = setting("flux_shift", "Noise levels", "How noise levels are drawn: flux_shift follows FLUX's own sampler at the photo's size.")
     ema_decay: float = setting(0.0, "EMA decay", "Keeps a moving average of the LoRA and saves that one. 0.99 smooths over about 100 steps. 0 switches it off.", ge=0, lt=1)
     save_every: int = setting(250, "Checkpoint every", "Steps between checkpoints a run can be resumed from.", ge=1, le=1_000_000)
-    keep_checkpoints: int = setting(2, "Checkpoints kept", "Newest checkpoints kept. Two at least, so that a damaged one costs little.", ge=2, le=1000)
+    save_minutes: float = setting(10, "Checkpoint minutes", "A checkpoint is also saved when the last one is this old. 0: by steps only.", ge=0, le=1440)
+    keep_checkpoints: int = setting(2, "Checkpoints kept", "Newest checkpoints kept, besides the one with the lowest held-out loss. Two at least, so that a damaged one costs little.", ge=2, le=1000)
     validate_every: int = setting(100, "Fixed-noise loss every", "Steps between measurements of the loss on fixed photos, noise and noise levels: a curve without the noise of training. 0 switches it off.", ge=0, le=1_000_000)
 
 
@@ -120,15 +123,18 @@ class SamplingSettings(Section):
 class TextEncoderSettings(Section):
     """Text encoder: frozen unless switched on."""
 
-    enabled: bool = setting(False, "Train text encoder", "Adds a LoRA to CLIP-L at 0.4 x the learning rate. Frozen is right for a unique trigger word.", "ENABLE_TE")
-    two_phase: bool = setting(False, "Two-phase", "Trains the text encoder for the first half of the steps, then freezes it.", "TWO_PHASE_TE")
+    enabled: bool = setting(False, "Train text encoder", "Adds a LoRA to CLIP-L. Frozen is right for a unique trigger word; use it with regularization when the identity stays weak.", "ENABLE_TE")
+    two_phase: bool = setting(False, "Two-phase", "Trains the text encoder for the first half of the steps, then freezes it. Needs no other switch.", "TWO_PHASE_TE")
+    learning_rate_scale: float = setting(0.4, "Text encoder learning rate", "Learning rate of the text encoder as a share of the transformer's.", gt=0, le=2)
 
 
 class RegularizationSettings(Section):
     """Regularization: keeps the class from turning into the person."""
 
-    enabled: bool = setting(False, "Regularization", "Trains on class pictures too, so that the class word does not turn into the person.", "USE_REG")
-    folder: str = setting("", "Regularization folder", "Real photos of other people of the class, with captions.", "REG_DIR", place="regularization")
+    enabled: bool = setting(False, "Regularization", "Teaches the LoRA to leave the class word alone. Without class photos the untouched model's own prediction is the teacher.", "USE_REG")
+    folder: str = setting("", "Class photos", "Real photos of other people of the class, with captions. Empty: no class photos are needed.", "REG_DIR", place="regularization")
+    weight: float = setting(1.0, "Regularization weight", "Weight of the class loss beside the loss on the person's photos.", gt=0, le=10)
+    every: int = setting(2, "Regularization every", "Steps from one regularized step to the next. 2 costs about half as much time as 1.", ge=1, le=100)
 
 
 class Settings(Section):
@@ -143,6 +149,17 @@ class Settings(Section):
     sampling: SamplingSettings = SamplingSettings()
     text_encoder: TextEncoderSettings = TextEncoderSettings()
     regularization: RegularizationSettings = RegularizationSettings()
+
+    @property
+    def trains_text_encoder(self) -> bool:
+        return self.text_encoder.enabled or self.text_encoder.two_phase
+
+    @property
+    def text_encoder_steps(self) -> int:
+        """Optimizer steps during which the text encoder is trained: all, the first half (rounded up), or none."""
+        if self.text_encoder.two_phase:
+            return -(-self.train.steps // 2)
+        return self.train.steps if self.text_encoder.enabled else 0
 
 
 @dataclass(frozen=True)
@@ -246,17 +263,6 @@ def _explain(error: ValidationError, origins: dict[str, str]) -> UserError:
     return UserError(" ".join(whats), ", ".join(dict.fromkeys(wheres)), "; ".join(dict.fromkeys(fixes)) or "Change one of the two values.")
 
 
-def refuse_what_is_not_built(settings: Settings) -> None:
-    """Raises Refused for options whose training is not there yet: refused, never silently ignored."""
-    missing = []
-    if settings.text_encoder.enabled or settings.text_encoder.two_phase:
-        missing.append("text encoder training (ENABLE_TE, TWO_PHASE_TE)")
-    if settings.regularization.enabled:
-        missing.append("regularization (USE_REG)")
-    if missing:
-        raise Refused(f"Not available in this version: {' and '.join(missing)}.", "settings", "Switch it off. A frozen text encoder is the guide's default.")
-
-
 def warnings_of(settings: Settings) -> list[str]:
     """Settings that have no effect as they stand, in plain sentences."""
     found = []
@@ -266,6 +272,10 @@ def warnings_of(settings: Settings) -> list[str]:
         found.append(f"Warmup {settings.optimizer.warmup_steps} is not shorter than the run ({settings.train.steps} steps): the learning rate never reaches {settings.optimizer.learning_rate:g}.")
     if settings.regularization.folder and not settings.regularization.enabled:
         found.append("The regularization folder has no effect: regularization is off (USE_REG=1).")
+    if settings.trains_text_encoder and not settings.regularization.enabled:
+        found.append("The text encoder is trained without regularization: the class word may turn into the person (USE_REG=1).")
+    if settings.dataset.flip:
+        found.append("Photos are mirrored: partings, moles and 'facing left' in captions will be taught both ways.")
     if settings.sampling.every and not settings.sampling.prompts:
         found.append("There are no sample prompts: no samples are drawn.")
     return found

@@ -6,16 +6,21 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.durable import storage_error
 from core.errors import Refused
 from core.evaluation.grid import GridRequest, evaluations_folder
 from core.evaluation.prompts import fill
-from core.events import Phase, RunEvent
+from core.events import Phase, RunEvent, RunStopped
 from core.jobs import Job, Worker, drain
 from core.presets import Resolved
 from core.runs import EventLog, Run, RunStore, training_words
-from core.settings import Settings, refuse_what_is_not_built
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    from core.training.advice import EncoderAdvice
+    from core.training.world import World
 
 Listener = Callable[[RunEvent], None]
 
@@ -65,11 +70,12 @@ def named(resolved: Resolved, store: RunStore) -> Settings:
     return settings.model_copy(update={"run": settings.run.model_copy(update={"name": name})})
 
 
-def train(run: Run, store: RunStore, resume: bool) -> Iterator[RunEvent]:
+def train(run: Run, store: RunStore, resume: bool, world: World | None = None) -> Iterator[RunEvent]:
     yield Phase(what="Starting: loading libraries")
     from core.training.train import train as train_run
 
-    yield from train_run(run, store.stop_request().is_made, resume)
+    for event in train_run(run, store.stop_request().is_made, resume, world):
+        yield event.model_copy(update={"by": store.stop_request().made_by()}) if isinstance(event, RunStopped) else event
 
 
 def start_training(worker: Worker, settings: Settings, store: RunStore) -> None:
@@ -99,6 +105,31 @@ def train_here(settings: Settings, store: RunStore, listen: Listener) -> RunEven
     with store.exclusive(training_words(settings.run.name)):
         run = store.create(settings)
         return drain(lambda: train(run, store, resume=False), run.log, listen)
+
+
+def train_together(settings: Settings, store: RunStore, listen: Listener, world: World) -> bool:
+    """One of several processes that train one run (`accelerate launch`); the first owns lock, log and files. Whether the run finished."""
+    check_startable(settings)
+    if not world.is_main:
+        run = store.load(world.tell(""))
+        return all(event.kind != "failed" for event in train(run, store, resume=False, world=world))
+    with store.exclusive(training_words(settings.run.name)):
+        run = store.create(settings)
+        world.tell(run.name)
+        return drain(lambda: train(run, store, resume=False, world=world), run.log, listen).kind == "finished"
+
+
+def interrupted_run(store: RunStore) -> str | None:
+    """The newest run, when it was broken off by a kill or a shutdown rather than by its end, a person or a fault, and nobody works on it."""
+    newest = next(iter(store.names()), None)
+    if newest is None or store.holder() is not None:
+        return None
+    run = store.load(newest)
+    if not run.log.read()[0]:
+        return None
+    last = run.log.ended()
+    broken_off = last is None or (isinstance(last, RunStopped) and last.by == "shutdown")
+    return newest if broken_off else None
 
 
 def resume_here(name: str, store: RunStore, listen: Listener) -> RunEvent:
@@ -139,6 +170,44 @@ def evaluate_here(request: GridRequest, store: RunStore, listen: Listener) -> tu
         log = grid_log(name, store)
         log.file.parent.mkdir(parents=True)
         return name, drain(lambda: evaluate(request, name, store), log, listen)
+
+
+def class_photos_log(settings: Settings, store: RunStore) -> EventLog:
+    return EventLog(analysis_folder(store.root, settings.dataset.folder) / "class-photos.jsonl")
+
+
+def start_class_photos(worker: Worker, settings: Settings, count: int, store: RunStore) -> None:
+    """Draw class photos for regularization on the worker's thread. Raises Refused or UserError; then nothing was started."""
+    check_startable(settings)
+    worker.start(store.exclusive("drawing class photos"), lambda: _class_photos_job(settings, count, store))
+
+
+def draw_class_photos_here(settings: Settings, count: int, store: RunStore, listen: Listener) -> RunEvent:
+    check_startable(settings)
+    with store.exclusive("drawing class photos"):
+        job, log = _class_photos_job(settings, count, store)
+        return drain(job, log, listen)
+
+
+def _class_photos_job(settings: Settings, count: int, store: RunStore) -> tuple[Job, EventLog]:
+    def draw() -> Iterator[RunEvent]:
+        yield Phase(what="Starting: loading libraries")
+        from core.evaluation.class_photos import draw_class_photos
+
+        yield from draw_class_photos(settings, count, store.stop_request().is_made)
+
+    log = class_photos_log(settings, store)
+    log.file.parent.mkdir(parents=True, exist_ok=True)
+    log.file.unlink(missing_ok=True)
+    return draw, log
+
+
+def text_encoder_advice(settings: Settings) -> EncoderAdvice:
+    """The guide's policy for this dataset. Raises UserError for a dataset that cannot be opened."""
+    from core.dataset.folder import open_dataset
+    from core.training.advice import advise_text_encoder
+
+    return advise_text_encoder(open_dataset(Path(settings.dataset.folder)), settings.dataset.trigger_word, Path(settings.model.path))
 
 
 def grid_log(name: str, store: RunStore) -> EventLog:
@@ -186,7 +255,6 @@ def check_startable(settings: Settings) -> None:
     from core.dataset.folder import open_dataset
     from core.flux.model_folder import open_model_folder
 
-    refuse_what_is_not_built(settings)
     open_model_folder(Path(settings.model.path))
     dataset = open_dataset(Path(settings.dataset.folder))
     if not dataset.samples:

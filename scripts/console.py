@@ -33,12 +33,12 @@ def run_command(command: Callable[[], int]) -> int:
 
 
 def stop_on_signals(store: RunStore) -> None:
-    """The first Ctrl+C or SIGTERM finishes the step and saves; a second Ctrl+C ends at once."""
+    """The first Ctrl+C or SIGTERM ends between two forward passes and saves; a second Ctrl+C ends at once."""
 
     def ask(number: int, _: object) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        print("\nStopping after this step; saving. Ctrl+C again ends at once, back to the last checkpoint.", file=sys.stderr)
-        store.stop_request().make()
+        print("\nStopping; saving. Ctrl+C again ends at once, back to the last checkpoint.", file=sys.stderr)
+        store.stop_request().make("shutdown" if number == signal.SIGTERM else "person")
 
     signal.signal(signal.SIGINT, ask)
     signal.signal(signal.SIGTERM, ask)

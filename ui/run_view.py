@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from core.events import CheckpointSaved, FixedNoiseLoss, ImageSaved, Phase, ReportSaved, RunEvent, RunFailed, RunFinished, RunStarted, RunStopped, StepDone, Warned
+from core.pace import silence
 
 SPEED_WINDOW = 20
 MOST_PLOT_POINTS = 400
@@ -16,7 +17,7 @@ SMOOTHING = 0.9
 
 @dataclass
 class RunView:
-    """`state` is new, running, finished, stopped or failed, as far as the log tells; who asks knows whether anybody still writes it."""
+    """`state` is new, running, finished, stopped, interrupted or failed, as far as the log tells; who asks knows whether anybody still writes it."""
 
     state: str = "new"
     phase: str = ""
@@ -26,6 +27,7 @@ class RunView:
     steps: int = 0
     losses: list[tuple[int, float]] = field(default_factory=list)
     fixed_losses: list[tuple[int, float]] = field(default_factory=list)
+    held_out_losses: list[tuple[int, float]] = field(default_factory=list)
     recent_seconds: list[float] = field(default_factory=list)
     learning_rate: float = 0.0
     memory_gib: float = 0.0
@@ -34,10 +36,15 @@ class RunView:
     seconds: float = 0.0
     checkpoint: int = 0
     failure: RunFailed | None = None
+    last_sign: float = 0.0
 
     @property
     def seconds_per_step(self) -> float:
         return statistics.median(self.recent_seconds) if self.recent_seconds else 0.0
+
+    def silent_for(self, now: float) -> float | None:
+        """Seconds since the last step when that is far longer than a step takes; None outside training."""
+        return silence(self.last_sign, self.seconds_per_step, now) if self.phase == "Training" else None
 
     @property
     def seconds_left(self) -> float | None:
@@ -53,6 +60,7 @@ def fold(events: Sequence[RunEvent]) -> RunView:
 
 
 def _apply(view: RunView, event: RunEvent) -> None:
+    view.last_sign = event.time
     match event:
         case RunStarted():
             view.state, view.step, view.steps, view.failure = "running", event.first_step, event.steps, None
@@ -72,7 +80,9 @@ def _apply(view: RunView, event: RunEvent) -> None:
                 _say(view, event, f"step {event.step}  loss {event.loss:.4f}  lr {event.learning_rate:.2e}  grad {event.grad_norm:.3f}  {event.seconds:.2f} s")
         case FixedNoiseLoss():
             view.fixed_losses.append((event.step, event.loss))
-            _say(view, event, f"step {event.step}  fixed-noise loss {event.loss:.4f}")
+            if event.held_out is not None:
+                view.held_out_losses.append((event.step, event.held_out))
+            _say(view, event, f"step {event.step}  fixed-noise loss {event.loss:.4f}" + (f", held out {event.held_out:.4f}" if event.held_out is not None else ""))
         case ImageSaved():
             view.images = [image for image in view.images if image.file != event.file] + [event]
         case CheckpointSaved():
@@ -86,7 +96,7 @@ def _apply(view: RunView, event: RunEvent) -> None:
             view.state, view.seconds = "finished", event.seconds
             _say(view, event, "finished")
         case RunStopped():
-            view.state, view.seconds = "stopped", event.seconds
+            view.state, view.seconds = "interrupted" if event.by == "shutdown" else "stopped", event.seconds
             _say(view, event, f"stopped after step {event.step}")
         case RunFailed():
             view.state, view.failure = "failed", event
@@ -98,7 +108,7 @@ def _say(view: RunView, event: RunEvent, text: str) -> None:
 
 
 def plot_points(view: RunView) -> list[tuple[int, float, str]]:
-    """(step, loss, series) with series raw, smoothed and fixed noise; long runs are thinned to a bounded number of points."""
+    """(step, loss, series) with series raw, smoothed, fixed noise and held out; long runs are thinned to a bounded number of points."""
     points = []
     stride = -(-len(view.losses) // MOST_PLOT_POINTS) or 1
     mean = None
@@ -106,4 +116,4 @@ def plot_points(view: RunView) -> list[tuple[int, float, str]]:
         mean = loss if mean is None else SMOOTHING * mean + (1 - SMOOTHING) * loss
         if number % stride == 0 or number == len(view.losses) - 1:
             points += [(step, loss, "each step"), (step, mean, "smoothed")]
-    return points + [(step, loss, "fixed noise") for step, loss in view.fixed_losses]
+    return points + [(step, loss, "fixed noise") for step, loss in view.fixed_losses] + [(step, loss, "held out") for step, loss in view.held_out_losses]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from html import escape
 from typing import Any
 
@@ -9,6 +10,7 @@ import gradio as gr
 import pandas as pd
 
 from core.errors import Refused, UserError
+from core.pace import silence_words
 from core.presets import Resolved, load_preset, preset_names
 from core.runs import Run
 from core.settings import Settings
@@ -21,7 +23,7 @@ from ui.settings_form import UP_FRONT, SettingsForm
 from ui.studio import Studio
 
 LOG_LINES = 300
-SERIES_COLOURS = {"each step": "#c9c5bd", "smoothed": "#2f6f5e", "fixed noise": "#c2603a"}
+SERIES_COLOURS = {"each step": "#c9c5bd", "smoothed": "#2f6f5e", "fixed noise": "#c2603a", "held out": "#7a5ea8"}
 STATE_WORDS = {
     "new": "Waiting",
     "running": "Training",
@@ -109,15 +111,16 @@ class TrainingTab:
         holder = self.studio.store.holder()
         live = self.studio.store.is_training(run)
         stopping = self.studio.store.stop_request().is_made()
-        key = (name, tuple(names), len(events), events[-1].time if events else 0, holder, stopping)
-        if key == seen:
-            return key, [gr.skip()] * len(self.outputs)
         view = fold(events)
         state = state_of(view, live)
+        quiet = view.silent_for(time.time()) if live else None
+        key = (name, tuple(names), len(events), events[-1].time if events else 0, holder, stopping, quiet and int(quiet / 60))
+        if key == seen:
+            return key, [gr.skip()] * len(self.outputs)
         busy = holder is not None
         return key, [
             gr.update(choices=names, value=name),
-            status_html(run, view, state, stopping and live, holder),
+            status_html(run, view, state, stopping and live, holder, quiet),
             gr.update(value=plot_frame(view), visible=True) if view.losses else gr.update(visible=False),
             samples_by_step(view.images),
             gr.update(value="\n".join(f"{clock}  {text}" for clock, text in view.log[-LOG_LINES:]), visible=True),
@@ -154,7 +157,7 @@ def plot_frame(view: RunView) -> pd.DataFrame:
     return pd.DataFrame(plot_points(view), columns=["step", "loss", "curve"]).astype({"step": "int64", "loss": "float64", "curve": "str"})
 
 
-def status_html(run: Run, view: RunView, state: str, stopping: bool, holder: str | None) -> str:
+def status_html(run: Run, view: RunView, state: str, stopping: bool, holder: str | None, quiet: float | None) -> str:
     """The one big line: state, step, speed, time left; below it what went wrong and what to do."""
     word = "Stopping, saving" if stopping else STATE_WORDS[state]
     facts = [f"step {view.step} of {view.steps}"] if view.steps else []
@@ -173,7 +176,11 @@ def status_html(run: Run, view: RunView, state: str, stopping: bool, holder: str
     share = 100 * view.step / view.steps if view.steps else 0
     bar = f'<div class="bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100"><div style="width:{share:.1f}%"></div></div>'
     head = f'<div class="headline"><b data-state="{state}">{word}</b> <span>{escape(run.name)}</span></div><div class="facts">{" &middot; ".join(map(escape, facts))}</div>'
-    return f'<div class="status {state}" role="status" aria-live="polite">{head}{bar}{_after(run, view, state, holder)}</div>'
+    return f'<div class="status {state}" role="status" aria-live="polite">{head}{bar}{_after(run, view, state, holder)}{_silence(view, quiet)}</div>'
+
+
+def _silence(view: RunView, quiet: float | None) -> str:
+    return f'<p class="failure">{escape(silence_words(quiet, view.seconds_per_step))}</p>' if quiet else ""
 
 
 def _after(run: Run, view: RunView, state: str, holder: str | None) -> str:

@@ -54,6 +54,18 @@ def fill_prompt(prompt: str, trigger_word: str, class_word: str) -> str:
     return prompt.replace("{trigger}", trigger_word).replace("{class}", class_word)
 
 
+def class_caption(caption: str, trigger_word: str, class_word: str) -> str:
+    """The caption of anybody of the class: without the trigger, with the class word once in its place.
+
+    'ohwx man, outdoors' -> 'man, outdoors'; 'ohwx wearing blue' -> 'man wearing blue'; 'ohwx, a man in rain' -> 'a man in rain'.
+    """
+    trigger, word = rf"(?<!\w){re.escape(trigger_word)}(?!\w)", rf"(?<!\w){re.escape(class_word)}(?!\w)"
+    plain = re.sub(rf"{trigger}\s+(?={word})", "", caption)
+    if re.search(word, re.sub(trigger, "", plain)):
+        plain = re.sub(rf"{trigger}[\s,]*", "", plain)
+    return _one_line(re.sub(trigger, class_word, plain)).strip(" ,")
+
+
 def compose(trigger_word: str, class_word: str, phrase: str) -> str:
     """A caption as the guide asks for it: trigger and class word, then what this photo shows."""
     return ", ".join(part for part in (f"{trigger_word} {class_word}".strip(), _one_line(phrase).strip(" ,")) if part)

@@ -11,11 +11,11 @@ import torch
 from core.errors import Refused
 from core.evaluation.grid import SHEET_FILE, GridCell, GridRequest, StrengthGrid, draw_sheet, evaluations_folder, save_grid
 from core.events import ImageSaved, Phase, ReportSaved, RunEvent, RunFinished, RunStarted, RunStopped, Warned
-from core.flux.encode import PromptEmbeds, decode_latents, encode_prompt
-from core.flux.lora import add_lora, set_lora_weights, targets_of
-from core.flux.lora_file import LoraFile, load_lora_weights, read_lora_header
+from core.flux.encode import PromptEmbeds, clip_ids, decode_latents, encode_prompt
+from core.flux.lora import add_encoder_lora, add_lora, set_lora_weights, strengths_per_picture, targets_of
+from core.flux.lora_file import LoraFile, load_encoder_weights, load_lora_weights, read_lora_header
 from core.flux.model_folder import ModelFolder, open_model_folder
-from core.flux.models import Hardware, choose_hardware, free_memory, load_text_encoders, load_transformer, load_vae, quiet_libraries
+from core.flux.models import Hardware, choose_hardware, free_memory, load_clip, load_text_encoders, load_transformer, load_vae, quiet_libraries
 from core.flux.sampler import Drawing, draw_latents
 
 
@@ -34,7 +34,7 @@ def evaluate(request: GridRequest, name: str, output: Path, should_stop: Callabl
     if trained_on and trained_on != model.fingerprint:
         yield Warned(what="This LoRA was trained on another base model than the one it is drawn with.")
     yield Phase(what="Encoding prompts")
-    embeds = _encode(request, model, hardware)
+    embeds = _encode(request, lora, model, hardware)
     yield Phase(what="Loading transformer")
     transformer = transformer_with(lora, model, hardware)
     grid = StrengthGrid(name=name, request=request)
@@ -68,12 +68,33 @@ def transformer_with(lora: LoraFile, model: ModelFolder, hardware: Hardware):
     return transformer.requires_grad_(False).eval()
 
 
-def _encode(request: GridRequest, model: ModelFolder, hardware: Hardware) -> list[PromptEmbeds]:
+def _encode(request: GridRequest, lora: LoraFile, model: ModelFolder, hardware: Hardware) -> list[PromptEmbeds]:
+    """One per prompt; where the LoRA has a text encoder, CLIP's part holds one row per strength."""
     encoders = load_text_encoders(model, hardware, request.text_length)
     embeds = [encode_prompt(encoders, prompt) for prompt in request.prompts]
     del encoders
     free_memory()
+    if lora.encoder_rank:
+        pooled = _pooled_by_strength(request, lora, model, hardware)
+        embeds = [PromptEmbeds(plain.prompt_embeds, rows) for plain, rows in zip(embeds, pooled, strict=True)]
     return embeds
+
+
+@torch.no_grad()
+def _pooled_by_strength(request: GridRequest, lora: LoraFile, model: ModelFolder, hardware: Hardware) -> list[torch.Tensor]:
+    """For each prompt CLIP's pooled state with its LoRA at each strength, (strengths, D) on the CPU."""
+    tokenizer, clip = load_clip(model, hardware)
+    add_encoder_lora(clip, lora.encoder_rank, lora.encoder_rank, seed=0)
+    try:
+        set_lora_weights(clip, load_encoder_weights(lora))
+    except ValueError as error:
+        raise Refused(f"The text-encoder part of this LoRA does not fit the base model ({error}).", str(lora.path), "Choose the base model it was trained on (MODEL_PATH).") from None
+    clip.eval()
+    with strengths_per_picture(clip, request.strengths):
+        pooled = [clip(clip_ids(tokenizer, [prompt] * len(request.strengths)).to(hardware.device)).pooler_output.cpu() for prompt in request.prompts]
+    del clip
+    free_memory()
+    return pooled
 
 
 def _draw_row(
@@ -89,10 +110,11 @@ def _draw_row(
     seed, at_once, notes = request.seed + row, len(request.strengths), []
     latents: list[torch.Tensor] = []
     while len(latents) < len(request.strengths):
-        part = request.strengths[len(latents) : len(latents) + at_once]
+        rows = slice(len(latents), len(latents) + at_once)
+        part = request.strengths[rows]
         ran_out = False
         try:
-            latents += draw_latents(transformer, prompt, seed, part, drawing, hardware, give_up_when_asked).split(1)
+            latents += draw_latents(transformer, prompt.rows(rows), seed, part, drawing, hardware, give_up_when_asked).split(1)
         except torch.OutOfMemoryError:
             if at_once == 1:
                 raise

@@ -12,16 +12,24 @@ import torch
 from diffusers import AutoencoderKL
 from PIL import Image
 from torch import Tensor
+from transformers import CLIPTokenizer
 
 from core.flux.models import TextEncoders
 
 
 @dataclass(frozen=True)
 class PromptEmbeds:
-    """One prompt: T5 states (1, L, D) and CLIP's pooled state (1, D), on the CPU."""
+    """One prompt: T5 states (1, L, D) and CLIP's pooled state (1, D), on the CPU.
+
+    Where CLIP has a LoRA, the pooled state may hold a row for each strength.
+    """
 
     prompt_embeds: Tensor
     pooled_prompt_embeds: Tensor
+
+    def rows(self, part: slice) -> PromptEmbeds:
+        """For some of the strengths."""
+        return self if len(self.pooled_prompt_embeds) == 1 else PromptEmbeds(self.prompt_embeds, self.pooled_prompt_embeds[part])
 
 
 @dataclass(frozen=True)
@@ -37,11 +45,14 @@ def encode_prompt(encoders: TextEncoders, prompt: str) -> PromptEmbeds:
     """T5 padded to its length without attention mask, CLIP to 77, as FLUX was trained."""
     device = encoders.t5.device
     t5_ids = encoders.t5_tokenizer(prompt, padding="max_length", max_length=encoders.length, truncation=True, return_tensors="pt").input_ids
-    clip_length = encoders.clip_tokenizer.model_max_length
-    clip_ids = encoders.clip_tokenizer(prompt, padding="max_length", max_length=clip_length, truncation=True, return_tensors="pt").input_ids
     prompt_embeds = encoders.t5(t5_ids.to(device)).last_hidden_state
-    pooled = encoders.clip(clip_ids.to(device)).pooler_output
+    pooled = encoders.clip(clip_ids(encoders.clip_tokenizer, [prompt]).to(device)).pooler_output
     return PromptEmbeds(prompt_embeds.cpu(), pooled.cpu())
+
+
+def clip_ids(tokenizer: CLIPTokenizer, prompts: list[str]) -> Tensor:
+    """(B, 77): padded to the tokenizer's length, longer prompts are cut."""
+    return tokenizer(prompts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt").input_ids
 
 
 @torch.no_grad()

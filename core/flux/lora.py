@@ -12,6 +12,7 @@ from diffusers import FluxTransformer2DModel
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor, nn
+from transformers import CLIPTextModel
 
 from core.errors import Refused
 
@@ -25,15 +26,25 @@ TARGETS = {
     "attn-mlp": f"{_BLOCK}(?:{_ATTENTION}|{_MLP})",
     "blocks": f"{_BLOCK}(?:{_ATTENTION}|{_MLP}|{_MODULATION})",
 }
+CLIP_TARGETS = r"encoder\.layers\.\d+\.(?:self_attn\.(?:q_proj|k_proj|v_proj|out_proj)|mlp\.(?:fc1|fc2))"
 
 
 def add_lora(transformer: FluxTransformer2DModel, rank: int, alpha: float, targets: str, seed: int) -> list[nn.Parameter]:
     """Attach a LoRA that changes nothing yet (B is zero) and return its parameters, float32 whatever the base is."""
+    return _attach(transformer, rank, alpha, TARGETS[targets], seed)
+
+
+def add_encoder_lora(clip: CLIPTextModel, rank: int, alpha: float, seed: int) -> list[nn.Parameter]:
+    """The same on every linear layer of CLIP's blocks."""
+    return _attach(clip, rank, alpha, CLIP_TARGETS, seed)
+
+
+def _attach(model: FluxTransformer2DModel | CLIPTextModel, rank: int, alpha: float, pattern: str, seed: int) -> list[nn.Parameter]:
     torch.manual_seed(seed)
-    transformer.requires_grad_(False)
-    transformer.add_adapter(LoraConfig(r=rank, lora_alpha=alpha, target_modules=TARGETS[targets], init_lora_weights=True), adapter_name=ADAPTER)
+    model.requires_grad_(False)
+    model.add_adapter(LoraConfig(r=rank, lora_alpha=alpha, target_modules=pattern, init_lora_weights=True), adapter_name=ADAPTER)
     parameters = []
-    for name, parameter in transformer.named_parameters():
+    for name, parameter in model.named_parameters():
         if ".lora_A." in name or ".lora_B." in name:
             parameter.data = parameter.data.float()
             parameter.requires_grad_(True)
@@ -49,25 +60,35 @@ def targets_of(modules: frozenset[str]) -> str:
     raise Refused("This LoRA changes layers that are never trained here.", "LoRA file", "Choose a LoRA of the attention and MLP layers of FLUX's blocks.")
 
 
-def add_dropout(transformer: nn.Module, share: float) -> None:
+@contextlib.contextmanager
+def without_lora(transformer: FluxTransformer2DModel) -> Iterator[None]:
+    """Inside, the transformer is the base model, bit for bit."""
+    transformer.disable_adapters()
+    try:
+        yield
+    finally:
+        transformer.enable_adapters()
+
+
+def add_dropout(model: nn.Module, share: float) -> None:
     """Switch off a share of the units between A and B while training (kohya's network_dropout)."""
 
     def drop(module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
         return (F.dropout(inputs[0], share, module.training),)
 
-    for module in _lora_b_modules(transformer):
+    for module in _lora_b_modules(model):
         module.register_forward_pre_hook(drop)
 
 
 @contextlib.contextmanager
-def strengths_per_picture(transformer: nn.Module, strengths_B: Sequence[float]) -> Iterator[None]:
+def strengths_per_picture(model: nn.Module, strengths_B: Sequence[float]) -> Iterator[None]:
     """Inside, picture i of every batch sees the LoRA at strengths_B[i]; a batch must have that many pictures."""
 
     def scale(_: nn.Module, __: tuple[Tensor], output: Tensor) -> Tensor:
         factor = torch.tensor(strengths_B, dtype=output.dtype, device=output.device)
         return output * factor.view(-1, *[1] * (output.dim() - 1))
 
-    hooks = [module.register_forward_hook(scale) for module in _lora_b_modules(transformer)]
+    hooks = [module.register_forward_hook(scale) for module in _lora_b_modules(model)]
     try:
         yield
     finally:
@@ -75,19 +96,19 @@ def strengths_per_picture(transformer: nn.Module, strengths_B: Sequence[float]) 
             hook.remove()
 
 
-def lora_weights(transformer: FluxTransformer2DModel) -> dict[str, Tensor]:
+def lora_weights(model: FluxTransformer2DModel | CLIPTextModel) -> dict[str, Tensor]:
     """peft's names (transformer_blocks.0.attn.to_q.lora_A.weight ...) to float32 tensors on the CPU."""
-    return {name: tensor.detach().float().cpu().contiguous() for name, tensor in get_peft_model_state_dict(transformer, adapter_name=ADAPTER).items()}
+    return {name: tensor.detach().float().cpu().contiguous() for name, tensor in get_peft_model_state_dict(model, adapter_name=ADAPTER).items()}
 
 
-def set_lora_weights(transformer: FluxTransformer2DModel, weights: dict[str, Tensor]) -> None:
+def set_lora_weights(model: FluxTransformer2DModel | CLIPTextModel, weights: dict[str, Tensor]) -> None:
     """The inverse of lora_weights. Raises ValueError when names or shapes differ."""
-    expected = {name: tuple(tensor.shape) for name, tensor in lora_weights(transformer).items()}
+    expected = {name: tuple(tensor.shape) for name, tensor in lora_weights(model).items()}
     given = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     if expected != given:
         raise ValueError(f"{len(expected.keys() ^ given.keys())} names and {sum(given.get(n, s) != s for n, s in expected.items())} shapes differ")
-    set_peft_model_state_dict(transformer, weights, adapter_name=ADAPTER)
+    set_peft_model_state_dict(model, weights, adapter_name=ADAPTER)
 
 
-def _lora_b_modules(transformer: nn.Module) -> list[nn.Module]:
-    return [module for name, module in transformer.named_modules() if name.endswith(f".lora_B.{ADAPTER}")]
+def _lora_b_modules(model: nn.Module) -> list[nn.Module]:
+    return [module for name, module in model.named_modules() if name.endswith(f".lora_B.{ADAPTER}")]

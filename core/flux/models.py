@@ -51,6 +51,13 @@ def load_text_encoders(folder: ModelFolder, hardware: Hardware, text_length: int
     return TextEncoders(clip_tokenizer, _frozen(clip, hardware), t5_tokenizer, _frozen(t5, hardware), length)
 
 
+def load_clip(folder: ModelFolder, hardware: Hardware) -> tuple[CLIPTokenizer, CLIPTextModel]:
+    """CLIP alone, in float32: small enough, and trained so."""
+    tokenizer = CLIPTokenizer.from_pretrained(folder.path / "tokenizer", local_files_only=True)
+    clip = CLIPTextModel.from_pretrained(folder.path / "text_encoder", dtype=torch.float32, use_safetensors=True, local_files_only=True)
+    return tokenizer, _frozen(clip, hardware)
+
+
 def load_vae(folder: ModelFolder, hardware: Hardware) -> AutoencoderKL:
     """In float32: latents are encoded once, and rounding there would stay in every step."""
     vae = AutoencoderKL.from_pretrained(folder.path / "vae", torch_dtype=torch.float32, use_safetensors=True, local_files_only=True)

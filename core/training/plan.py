@@ -10,13 +10,13 @@ from core.dataset.folder import Dataset, open_dataset
 from core.dataset.imaging import upright_size
 from core.flux.model_folder import open_model_folder
 from core.presets import Resolved
-from core.settings import declarations, flatten, refuse_what_is_not_built, warnings_of
+from core.settings import Settings, declarations, flatten, warnings_of
+from core.training.held_out import held_out_count
 
 
 def render_plan(resolved: Resolved, name: str) -> str:
     """What a start would do. Raises UserError or Refused for what a start would refuse."""
     settings = resolved.settings
-    refuse_what_is_not_built(settings)
     model = open_model_folder(Path(settings.model.path))
     dataset = open_dataset(Path(settings.dataset.folder))
     train = settings.train
@@ -27,11 +27,28 @@ def render_plan(resolved: Resolved, name: str) -> str:
     lines += [f"Steps: {train.steps} optimizer steps of {train.batch_size} x {train.gradient_accumulation_steps} photos, {forwards} forward passes"]
     if dataset.samples:
         lines[-1] += f", each photo about {round(forwards * train.batch_size / len(dataset.samples))} times"
+    lines += _extras(len(dataset.samples), settings)
     lines += [f"Model: {settings.model.path}, {model.double_blocks} + {model.single_blocks} blocks, made for {model.image_size} px"]
     output = Path(settings.run.output)
     lines += ["Files:", f"  {output / f'{name}.safetensors'}  the LoRA", f"  {output / 'samples' / name}/  samples", f"  {output / name}/  log and checkpoints"]
     lines += [f"Note: {sentence}" for sentence in warnings_of(settings)]
     return "\n".join(lines)
+
+
+def _extras(photos: int, settings: Settings) -> list[str]:
+    """What happens besides plain training on the photos."""
+    lines = []
+    if settings.text_encoder.two_phase:
+        lines.append(f"Text encoder: trained for the first {settings.text_encoder_steps} steps, then frozen")
+    elif settings.trains_text_encoder:
+        lines.append("Text encoder: trained to the end")
+    if settings.regularization.enabled:
+        source = f"class photos in {settings.regularization.folder}" if settings.regularization.folder else f"the base model's own prediction for '{settings.dataset.class_word}'"
+        lines.append(f"Regularization: every {settings.regularization.every} steps on {source}, weight {settings.regularization.weight:g}")
+    held_out = held_out_count(photos) if settings.dataset.hold_out else 0
+    if held_out:
+        lines.append(f"Held out: {held_out} photos that the others cover best")
+    return lines
 
 
 def _settings_lines(resolved: Resolved) -> list[str]:

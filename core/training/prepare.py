@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from PIL import ImageOps
 from torch import Tensor
 
 from core.dataset.buckets import Placement, buckets_for, place
-from core.dataset.captions import fill_prompt
+from core.dataset.captions import class_caption, fill_prompt, has_trigger
 from core.dataset.folder import Dataset, Sample, open_dataset
 from core.dataset.imaging import fit, open_upright, pixels, upright_size
 from core.durable import sha256_of
@@ -21,6 +22,7 @@ from core.flux.model_folder import ModelFolder
 from core.flux.models import Hardware, free_memory, load_text_encoders, load_vae
 from core.settings import Settings
 from core.training.cache import Cache, cache_key
+from core.training.held_out import choose_held_out
 
 CACHE_FOLDER = Path("data/cache")
 # Part of every latents key: raise it when core.dataset.imaging decodes photos differently.
@@ -29,26 +31,40 @@ DECODING = 2
 
 @dataclass(frozen=True)
 class Photo:
-    """One photo ready for training; latents are in the transformer's units, `bucket` is 'WxH'."""
+    """One photo ready for training; latents are in the transformer's units, `bucket` is 'WxH'.
+
+    `mirrored` is there when the run mirrors photos; `is_class` marks a regularization photo.
+    """
 
     name: str
     bucket: str
     latents: LatentMoments
     caption: str
+    mirrored: LatentMoments | None = None
+    is_class: bool = False
 
 
 @dataclass(frozen=True)
 class Material:
-    """Everything the loop needs besides the transformer; embeddings by prompt text."""
+    """Everything the loop needs besides the transformer; embeddings by text, as the untouched encoders make them."""
 
     photos: tuple[Photo, ...]
+    held_out: tuple[Photo, ...]
+    class_photos: tuple[Photo, ...]
     embeds: dict[str, PromptEmbeds]
 
 
-def captions_of(dataset: Dataset, settings: Settings) -> dict[str, str]:
-    """Caption by sample name. A photo without one is trained as trigger and class word, and the run says so."""
-    short = short_caption(settings)
-    return {sample.name: sample.caption.text if sample.caption and sample.caption.text else short for sample in dataset.samples}
+def captions_of(dataset: Dataset, bare: str) -> dict[str, str]:
+    """Caption by sample name; a photo without one is trained as `bare`, and the run says so."""
+    return {sample.name: sample.caption.text if sample.caption and sample.caption.text else bare for sample in dataset.samples}
+
+
+def class_texts(captions: dict[str, str], settings: Settings) -> list[str]:
+    """What the class is asked for where no class photos are given; empty without regularization."""
+    if not settings.regularization.enabled or settings.regularization.folder:
+        return []
+    dataset = settings.dataset
+    return [class_caption(caption, dataset.trigger_word, dataset.class_word) for caption in [*captions.values(), short_caption(settings)]]
 
 
 def short_caption(settings: Settings) -> str:
@@ -67,6 +83,16 @@ def open_photos(settings: Settings) -> Dataset:
     return dataset
 
 
+def open_class_photos(settings: Settings) -> Dataset | None:
+    """The regularization photos, or None when none are asked for. Raises UserError for a folder without any."""
+    if not settings.regularization.enabled or not settings.regularization.folder:
+        return None
+    dataset = open_dataset(Path(settings.regularization.folder))
+    if not dataset.samples:
+        raise UserError("There is no class photo to regularize with.", settings.regularization.folder, "Put photos of other people there, or leave REG_DIR empty: then no class photos are needed.")
+    return dataset
+
+
 def placements_of(dataset: Dataset, settings: Settings) -> dict[str, Placement]:
     """Bucket and crop of each sample by name, from the headers alone."""
     sizes = settings.dataset
@@ -76,16 +102,24 @@ def placements_of(dataset: Dataset, settings: Settings) -> dict[str, Placement]:
 
 def prepare(dataset: Dataset, settings: Settings, model: ModelFolder, hardware: Hardware) -> Iterator[RunEvent | Material]:
     """Yields progress, warnings and, last, the Material."""
-    captions = captions_of(dataset, settings)
-    for warning in _dataset_warnings(dataset):
+    captions = captions_of(dataset, short_caption(settings))
+    class_dataset = open_class_photos(settings)
+    class_captions = captions_of(class_dataset, settings.dataset.class_word) if class_dataset else {}
+    for warning in [*_dataset_warnings(dataset), *_class_warnings(class_captions, settings)]:
         yield Warned(what=warning)
     embeds: dict[str, PromptEmbeds] = {}
-    texts = dict.fromkeys([*captions.values(), short_caption(settings), *sample_prompts(settings)])
+    texts = dict.fromkeys([*captions.values(), short_caption(settings), *sample_prompts(settings), *class_captions.values(), *class_texts(captions, settings)])
     yield from _encode_texts(list(texts), embeds, settings, model, hardware)
-    placements = placements_of(dataset, settings)
     photos: list[Photo] = []
-    yield from _encode_photos(dataset, placements, captions, photos, model, hardware)
-    yield Material(tuple(photos), embeds)
+    yield from _encode_photos(dataset, captions, photos, settings, model, hardware)
+    class_photos: list[Photo] = []
+    if class_dataset:
+        yield from _encode_photos(class_dataset, class_captions, class_photos, settings, model, hardware)
+    held_out = choose_held_out([photo.latents.mean for photo in photos]) if settings.dataset.hold_out else []
+    if held_out:
+        yield Phase(what=f"Held out: {', '.join(photos[i].name for i in held_out)}")
+    trained = tuple(photo for i, photo in enumerate(photos) if i not in held_out)
+    yield Material(trained, tuple(photos[i] for i in held_out), tuple(replace(photo, is_class=True) for photo in class_photos), embeds)
 
 
 def _encode_texts(texts: list[str], embeds: dict[str, PromptEmbeds], settings: Settings, model: ModelFolder, hardware: Hardware) -> Iterator[RunEvent]:
@@ -105,34 +139,43 @@ def _encode_texts(texts: list[str], embeds: dict[str, PromptEmbeds], settings: S
     free_memory()
 
 
-def _encode_photos(dataset: Dataset, placements: dict[str, Placement], captions: dict[str, str], photos: list[Photo], model: ModelFolder, hardware: Hardware) -> Iterator[RunEvent]:
+def _encode_photos(dataset: Dataset, captions: dict[str, str], photos: list[Photo], settings: Settings, model: ModelFolder, hardware: Hardware) -> Iterator[RunEvent]:
     cache = Cache(CACHE_FOLDER / "latents")
+    placements = placements_of(dataset, settings)
     vae = None
     for done, sample in enumerate(dataset.samples):
-        placement = placements[sample.name]
-        key = cache_key(DECODING, model.fingerprint, sha256_of(sample.image), placement)
-        entry = cache.get(key)
-        if entry is None:
-            if vae is None:
-                yield Phase(what="Loading VAE")
-                vae = load_vae(model, hardware)
-            yield Phase(what="Encoding photos", done=done, total=len(dataset.samples))
-            entry = cache.put(key, vars(_encode_photo(vae, sample, placement)))
-        photos.append(Photo(sample.name, f"{placement.bucket.width}x{placement.bucket.height}", LatentMoments(**entry), captions[sample.name]))
+        placement, moments = placements[sample.name], []
+        for mirror in (False, True) if settings.dataset.flip else (False,):
+            key = cache_key(DECODING, model.fingerprint, sha256_of(sample.image), placement, *(["mirrored"] if mirror else []))
+            entry = cache.get(key)
+            if entry is None:
+                if vae is None:
+                    yield Phase(what="Loading VAE")
+                    vae = load_vae(model, hardware)
+                yield Phase(what="Encoding photos", done=done, total=len(dataset.samples))
+                entry = cache.put(key, vars(_encode_photo(vae, sample, placement, mirror)))
+            moments.append(LatentMoments(**entry))
+        photos.append(Photo(sample.name, f"{placement.bucket.width}x{placement.bucket.height}", moments[0], captions[sample.name], *moments[1:]))
     vae = None
     free_memory()
 
 
-def _encode_photo(vae, sample: Sample, placement: Placement) -> LatentMoments:
-    moments = encode_pixels(vae, pixels(fit(open_upright(sample.image), placement)))
+def _encode_photo(vae, sample: Sample, placement: Placement, mirror: bool) -> LatentMoments:
+    picture = fit(open_upright(sample.image), placement)
+    moments = encode_pixels(vae, pixels(ImageOps.mirror(picture) if mirror else picture))
     if not (torch.isfinite(moments.mean).all() and torch.isfinite(moments.std).all()):
         raise UserError("The VAE gave values that are not finite for this photo.", str(sample.image), "Exclude the photo, or save it again as JPG.")
     return LatentMoments(scale_latents(moments.mean, vae.config), moments.std * vae.config.scaling_factor)
 
 
-def draw_training_latents(photos: list[Photo], generator: torch.Generator) -> Tensor:
-    """One draw from each photo's moments, (B, C, H, W); all of one bucket."""
-    drawn = [photo.latents.mean + photo.latents.std * torch.randn(photo.latents.std.shape, generator=generator) for photo in photos]
+def draw_training_latents(photos: list[Photo], flip: bool, generator: torch.Generator) -> Tensor:
+    """One draw from each photo's moments, (B, C, H, W); all of one bucket. With `flip` each is mirrored at even odds."""
+    drawn = []
+    for photo in photos:
+        moments = photo.latents
+        if flip and photo.mirrored is not None and torch.rand((), generator=generator) < 0.5:
+            moments = photo.mirrored
+        drawn.append(moments.mean + moments.std * torch.randn(moments.std.shape, generator=generator))
     return torch.cat(drawn)
 
 
@@ -142,3 +185,9 @@ def _dataset_warnings(dataset: Dataset) -> Iterator[str]:
         yield f"{len(bare)} photos have no caption and are trained as trigger and class word: {', '.join(bare[:5])}{' ...' if len(bare) > 5 else ''}."
     for problem in dataset.problems:
         yield f"{problem.file.name} is left out: {problem.what}"
+
+
+def _class_warnings(class_captions: dict[str, str], settings: Settings) -> Iterator[str]:
+    named = [name for name, caption in class_captions.items() if has_trigger(caption, settings.dataset.trigger_word)]
+    if named:
+        yield f"{len(named)} class photos have the trigger word in their caption ({', '.join(named[:5])}): the LoRA will learn those people too. Take it out."

@@ -2,68 +2,46 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from core.durable import NO_SPACE, sweep_hidden
-from core.errors import Refused, UserError
-from core.events import CheckpointSaved, FixedNoiseLoss, ImageSaved, Phase, ReportSaved, RunEvent, RunFinished, RunStarted, RunStopped, StepDone, Warned
-from core.flux.encode import decode_latents
-from core.flux.flow import FlowSample, add_noise, draw_noise, draw_sigmas, predict_velocity, snr_weights, velocity_loss
+from core.errors import Refused
+from core.events import CheckpointSaved, FixedNoiseLoss, Phase, ReportSaved, RunEvent, RunFinished, RunStarted, RunStopped, Warned
 from core.flux.lora import add_dropout, add_lora, set_lora_weights
-from core.flux.lora_file import load_lora_weights, metadata_of, read_lora_header, save_lora_file
-from core.flux.model_folder import ModelFolder, open_model_folder
-from core.flux.models import Hardware, choose_hardware, free_memory, load_transformer, load_vae, memory_gib, quiet_libraries
-from core.flux.sampler import Drawing, draw_latents
+from core.flux.lora_file import LoraFile, load_encoder_weights, load_lora_weights, metadata_of, read_lora_header, save_lora_file
+from core.flux.model_folder import open_model_folder
+from core.flux.models import choose_hardware, load_transformer, quiet_libraries
 from core.runs import Run
-from core.settings import Settings, refuse_what_is_not_built, warnings_of
-from core.training.batches import batch_at
-from core.training.prepare import Material, draw_training_latents, open_photos, prepare, sample_prompts, short_caption
-from core.training.schedule import learning_rate_at
-from core.training.state import TrainState, restore_checkpoint, save_checkpoint
-
-FIXED_SIGMAS = (0.2, 0.4, 0.6, 0.8)
-FIXED_PHOTOS = 4
-# Added to the seed of draws that are never trained on.
-FIXED_NOISE_SEED = 987_654_321
+from core.settings import Settings, warnings_of
+from core.training.measure import draw_samples, measure_fixed_noise
+from core.training.prepare import Material, open_photos, prepare
+from core.training.state import TrainState, restore_checkpoint, save_checkpoint, split
+from core.training.step import Parts, StepGivenUp, train_step
+from core.training.text_encoder import build_text_encoder, encoder_rank
+from core.training.world import World
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What a step needs besides the state."""
-
-    run: Run
-    model: ModelFolder
-    hardware: Hardware
-    material: Material
-
-    @property
-    def settings(self) -> Settings:
-        return self.run.settings
-
-
-def train(run: Run, should_stop: Callable[[], bool], resume: bool) -> Iterator[RunEvent]:
+def train(run: Run, should_stop: Callable[[], bool], resume: bool, world: World | None = None) -> Iterator[RunEvent]:
     """Train the run to its end or until `should_stop`; with `resume`, from its newest whole checkpoint.
 
-    Raises UserError, with everything up to the last checkpoint on disk.
+    Every process of `world` runs this; only the first writes files. Raises UserError, with everything up to the last checkpoint on disk.
     """
     began = time.monotonic()
-    settings = run.settings
+    settings, world = run.settings, world or World()
     quiet_libraries()
-    refuse_what_is_not_built(settings)
+    world.share_of(settings.train.gradient_accumulation_steps, "GRAD_ACCUM")
     checkpoint, damaged = run.newest_whole_checkpoint() if resume else (None, [])
     first_step = checkpoint[0] if checkpoint else 0
-    run.log.cut_after(first_step)
+    if world.is_main:
+        run.log.cut_after(first_step)
+        sweep_hidden(run.checkpoints_folder)
     yield RunStarted(job="train", name=run.name, first_step=first_step, steps=settings.train.steps)
     for sentence in [*damaged, *warnings_of(settings)]:
         yield Warned(what=sentence)
-    sweep_hidden(run.checkpoints_folder)
 
     model, hardware = open_model_folder(Path(settings.model.path)), choose_hardware(settings.model.precision)
     if settings.dataset.resolution > model.image_size:
@@ -74,189 +52,144 @@ def train(run: Run, should_stop: Callable[[], bool], resume: bool) -> Iterator[R
             material = item
         else:
             yield item
-        if should_stop():
+        if world.size == 1 and should_stop():
             yield RunStopped(step=first_step, seconds=time.monotonic() - began)
             return
     assert material is not None
     yield Phase(what="Loading transformer")
-    parts = Parts(run, model, hardware, material)
-    state = build_state(parts)
-    if checkpoint:
-        restore_checkpoint(state, checkpoint[1], settings)
+    parts = Parts(run, model, hardware, material, world, settings.train.batch_size)
+    state = build_state(parts, checkpoint[1] if checkpoint else None)
     yield from _loop(state, parts, should_stop, began)
 
 
-def build_state(parts: Parts) -> TrainState:
-    """Transformer with its LoRA and optimizer at step 0. Raises Refused for a warm start from another kind of LoRA."""
+def build_state(parts: Parts, checkpoint: Path | None) -> TrainState:
+    """Transformer, text encoder where it is trained, and optimizers: at step 0, warm-started, or as the checkpoint has them.
+
+    Raises Refused for a warm start from another kind of LoRA or a checkpoint of other settings.
+    """
     settings = parts.settings
     transformer = load_transformer(parts.model, parts.hardware)
     parameters = add_lora(transformer, settings.lora.rank, settings.lora.alpha, settings.lora.targets, settings.train.seed)
     if settings.lora.dropout:
         add_dropout(transformer, settings.lora.dropout)
-    if settings.run.warm_start:
-        _warm_start(transformer, settings)
     if settings.model.gradient_checkpointing:
         transformer.enable_gradient_checkpointing()
     optimizer = torch.optim.AdamW(parameters, settings.optimizer.learning_rate, weight_decay=settings.optimizer.weight_decay)
-    return TrainState(transformer, parameters, optimizer)
+    state = TrainState(transformer, parameters, optimizer)
+    warm = read_lora_header(Path(settings.run.warm_start)) if settings.run.warm_start and not checkpoint else None
+    if settings.trains_text_encoder or (warm and warm.encoder_rank) or (checkpoint and _has_encoder(checkpoint)):
+        state.text_encoder = build_text_encoder(parts.model, parts.hardware, settings)
+    if warm:
+        _warm_start(state, warm, parts)
+    if checkpoint:
+        restore_checkpoint(state, checkpoint, settings)
+    if state.text_encoder and state.step >= settings.text_encoder_steps:
+        state.freeze_text_encoder(list(parts.material.embeds))
+    return state
 
 
-def _warm_start(transformer, settings: Settings) -> None:
-    file = read_lora_header(Path(settings.run.warm_start))
+def _has_encoder(checkpoint: Path) -> bool:
+    from safetensors import safe_open
+
+    with safe_open(checkpoint / "lora.safetensors", "pt") as opened:
+        return bool(split(dict.fromkeys(opened.keys()))[1])
+
+
+def _warm_start(state: TrainState, file: LoraFile, parts: Parts) -> None:
+    """Weights of transformer and text encoder from a LoRA file; the optimizers start anew."""
+    settings = parts.settings
+    trained_on = file.own.get("model")
+    if trained_on and trained_on != parts.model.fingerprint:
+        raise Refused("This LoRA was trained on another base model than the one it would go on with.", str(file.path), "Choose the base model it was trained on (MODEL_PATH).")
     scale = settings.lora.alpha / settings.lora.rank
-    weights = {name: tensor / scale if ".lora_B." in name else tensor for name, tensor in load_lora_weights(file).items()}
     try:
-        set_lora_weights(transformer, weights)
+        set_lora_weights(state.transformer, _unfolded(load_lora_weights(file), scale))
+        if state.text_encoder and file.encoder_rank:
+            state.text_encoder.set_weights(_unfolded(load_encoder_weights(file), scale))
     except ValueError as error:
-        raise Refused(
-            f"This LoRA does not fit the settings: it has rank {file.rank} on {len(file.targets)} layers ({error}).", str(file.path), f"Set RANK={file.rank} and the target layers it was trained with, on the same base model."
-        ) from None
+        ranks = f"rank {file.rank} on {len(file.targets)} layers" + (f" and rank {file.encoder_rank} in the text encoder (here {encoder_rank(settings)})" if file.encoder_rank else "")
+        raise Refused(f"This LoRA does not fit the settings: it has {ranks} ({error}).", str(file.path), f"Set RANK={file.rank} and the target layers it was trained with, on the same base model.") from None
+
+
+def _unfolded(weights: dict[str, torch.Tensor], scale: float) -> dict[str, torch.Tensor]:
+    """A file has alpha / rank folded into B; the live LoRA has it outside."""
+    return {name: tensor / scale if ".lora_B." in name else tensor for name, tensor in weights.items()}
 
 
 def _loop(state: TrainState, parts: Parts, should_stop: Callable[[], bool], began: float) -> Iterator[RunEvent]:
-    settings, saved_step = parts.settings, state.step
-    if state.step == 0:
-        yield from _measure_and_draw(state, parts)
-    while state.step < settings.train.steps and not should_stop():
-        yield train_step(state, parts)
-        last = state.step == settings.train.steps
-        yield from _measure_and_draw(state, parts)
-        if state.step % settings.train.save_every == 0 and not last:
-            for event in _periodic_checkpoint(state, parts.run):
-                saved_step = state.step if isinstance(event, CheckpointSaved) else saved_step
+    settings, world = parts.settings, parts.world
+    steps, saved_step, saved_at, measured = settings.train.steps, state.step, time.monotonic(), None
+    if state.step == 0 and world.is_main:
+        if settings.train.validate_every:
+            yield measure_fixed_noise(state, parts)
+        if settings.sampling.every:
+            yield from draw_samples(state, parts, should_stop)
+    while state.step < steps and not world.agree(should_stop(), parts.hardware.device):
+        if state.text_encoder and state.step >= settings.text_encoder_steps:
+            yield Phase(what="Freezing the text encoder")
+            state.freeze_text_encoder(list(parts.material.embeds))
+        try:
+            yield train_step(state, parts, should_stop)
+        except StepGivenUp:
+            break
+        if not world.is_main:
+            continue
+        save_due = _is_checkpoint_due(state.step, time.monotonic() - saved_at, settings)
+        measured = None
+        if save_due or _is_due(state.step, settings.train.validate_every, steps):
+            measured = measure_fixed_noise(state, parts)
+            yield measured
+        if _is_due(state.step, settings.sampling.every, steps):
+            yield from draw_samples(state, parts, should_stop)
+        if save_due and state.step < steps:
+            for event in _periodic_checkpoint(state, parts, measured):
+                if isinstance(event, CheckpointSaved):
+                    saved_step, saved_at = state.step, time.monotonic()
                 yield event
+    if not world.is_main:
+        return
     if state.step > saved_step:
         yield Phase(what="Saving")
-        yield CheckpointSaved(step=state.step, file=str(save_checkpoint(state, parts.run).relative_to(parts.run.folder)))
+        yield _saved(state, parts, measured)
     if state.step:
-        yield _publish(state, parts)
+        yield from _publish(state, parts)
     seconds = time.monotonic() - began
-    yield RunFinished(seconds=seconds) if state.step == settings.train.steps else RunStopped(step=state.step, seconds=seconds)
+    yield RunFinished(seconds=seconds) if state.step == steps else RunStopped(step=state.step, seconds=seconds)
 
 
-def train_step(state: TrainState, parts: Parts) -> StepDone:
-    """One optimizer step over gradient_accumulation_steps batches. Raises UserError before a non-finite update."""
-    began = time.monotonic()
-    settings = parts.settings
-    learning_rate = learning_rate_at(state.step, settings.train.steps, settings.optimizer)
-    for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate
-    state.transformer.train()
-    accumulation = settings.train.gradient_accumulation_steps
-    loss_sum = 0.0
-    for micro_step in range(accumulation):
-        loss = _batch_loss(state, parts, state.step * accumulation + micro_step) / accumulation
-        _require_finite(loss.item(), "loss", state.step + 1)
-        loss.backward()
-        loss_sum += loss.item()
-    grad_norm = torch.nn.utils.clip_grad_norm_(state.parameters, settings.optimizer.max_grad_norm or math.inf).item()
-    _require_finite(grad_norm, "gradient", state.step + 1)
-    state.optimizer.step()
-    state.optimizer.zero_grad(set_to_none=True)
-    state.step += 1
-    if settings.train.ema_decay:
-        state.update_average(settings.train.ema_decay)
-    return StepDone(step=state.step, loss=loss_sum, learning_rate=learning_rate, grad_norm=grad_norm, seconds=time.monotonic() - began, memory_gib=round(memory_gib(parts.hardware), 3))
+def _is_due(step: int, every: int, steps: int) -> bool:
+    """Every so many steps and after the last one; 0 is never."""
+    return bool(every) and (step % every == 0 or step == steps)
 
 
-def _batch_loss(state: TrainState, parts: Parts, position: int) -> Tensor:
-    """Mean weighted loss of the batch at a position; every draw is a function of seed and position alone."""
-    settings = parts.settings
-    photos = parts.material.photos
-    batch = [photos[i] for i in batch_at(position, [photo.bucket for photo in photos], settings.train.batch_size, settings.train.seed)]
-    generator = torch.Generator().manual_seed(settings.train.seed * 1_000_003 + position)
-    torch.manual_seed(settings.train.seed * 1_000_003 + position)  # dropout draws from the global generator
-    latents = draw_training_latents(batch, generator)
-    sigma = draw_sigmas(len(batch), settings.train.timestep_sampling, latents[0, 0].numel() // 4, generator)
-    sample = add_noise(latents, draw_noise(tuple(latents.shape), settings.train.noise_offset, generator), sigma)
-    dropped = torch.rand(len(batch), generator=generator) < settings.dataset.caption_dropout
-    captions = [short_caption(settings) if drop else photo.caption for photo, drop in zip(batch, dropped.tolist(), strict=True)]
-    loss_B = _losses(state, parts, sample, captions)
-    return (loss_B * snr_weights(sigma, settings.train.snr_gamma).to(loss_B.device)).mean()
+def _is_checkpoint_due(step: int, seconds: float, settings: Settings) -> bool:
+    train = settings.train
+    return step % train.save_every == 0 or bool(train.save_minutes and seconds >= 60 * train.save_minutes)
 
 
-def _losses(state: TrainState, parts: Parts, sample: FlowSample, captions: list[str]) -> Tensor:
-    """Per-picture loss, (B,) float32 on the device; training guidance is 1.0, because real photos are unguided samples."""
-    hardware = parts.hardware
-    on_device = FlowSample(sample.noisy_BCHW.to(hardware.device), sample.target_BCHW.to(hardware.device), sample.sigma_B.to(hardware.device))
-    embeds = [parts.material.embeds[caption] for caption in captions]
-    prompt_embeds = torch.cat([e.prompt_embeds for e in embeds]).to(hardware.device)
-    pooled = torch.cat([e.pooled_prompt_embeds for e in embeds]).to(hardware.device)
-    velocity = predict_velocity(state.transformer, on_device.noisy_BCHW, on_device.sigma_B, prompt_embeds, pooled, 1.0, hardware.dtype)
-    return velocity_loss(velocity, on_device)
-
-
-def _require_finite(value: float, what: str, step: int) -> None:
-    if not math.isfinite(value):
-        raise UserError(
-            f"The {what} of step {step} is {value}: training has left the rails, and this step was not applied.",
-            "training",
-            "Halve the learning rate (UNET_LR=5e-5) and keep precision at bf16 (auto), then start again or resume from the last checkpoint.",
-        )
-
-
-def _measure_and_draw(state: TrainState, parts: Parts) -> Iterator[RunEvent]:
-    """What is due after this step: the fixed-noise loss and the samples."""
-    train_settings, sampling = parts.settings.train, parts.settings.sampling
-    last = state.step == train_settings.steps
-    if train_settings.validate_every and (state.step % train_settings.validate_every == 0 or last):
-        yield FixedNoiseLoss(step=state.step, loss=fixed_noise_loss(state, parts))
-    if sampling.every and (state.step % sampling.every == 0 or last):
-        yield from _draw_samples(state, parts)
-
-
-@torch.no_grad()
-def fixed_noise_loss(state: TrainState, parts: Parts) -> float:
-    """Mean loss over fixed photos, noise levels and noise: the same numbers at every step of every run of this seed."""
-    state.transformer.eval()
-    photos = parts.material.photos[:: max(1, len(parts.material.photos) // FIXED_PHOTOS)][:FIXED_PHOTOS]
-    losses = []
-    for number, photo in enumerate(photos):
-        generator = torch.Generator().manual_seed(parts.settings.train.seed + FIXED_NOISE_SEED + number)
-        for sigma in FIXED_SIGMAS:
-            noise = draw_noise(tuple(photo.latents.mean.shape), 0.0, generator)
-            sample = add_noise(photo.latents.mean, noise, torch.tensor([sigma]))
-            losses.append(_losses(state, parts, sample, [photo.caption]).item())
-    return sum(losses) / len(losses)
-
-
-def _draw_samples(state: TrainState, parts: Parts) -> Iterator[RunEvent]:
-    """Every sample prompt with the LoRA as it stands; at step 0 that is the base model."""
-    settings, run = parts.settings, parts.run
-    sampling, size = settings.sampling, settings.dataset.resolution
-    drawing = Drawing(sampling.width or size, sampling.height or size, sampling.num_inference_steps, sampling.guidance_scale)
-    state.transformer.eval()
-    prompts = sample_prompts(settings)
-    latents = []
-    for number, prompt in enumerate(prompts):
-        yield Phase(what="Drawing samples", done=number, total=len(prompts))
-        latents.append(draw_latents(state.transformer, parts.material.embeds[prompt], sampling.seed + number, [1.0], drawing, parts.hardware))
-    vae = load_vae(parts.model, parts.hardware)
-    for number, (prompt, picture) in enumerate(zip(prompts, (decode_latents(vae, latent)[0] for latent in latents), strict=True)):
-        file = run.samples_folder / f"step-{state.step:06d}-{number}.webp"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(file, quality=95)
-        yield ImageSaved(step=state.step, prompt=prompt, strength=1.0 if state.step else 0.0, seed=sampling.seed + number, file=str(file.relative_to(run.output)))
-    del vae
-    free_memory()
-
-
-def _periodic_checkpoint(state: TrainState, run: Run) -> Iterator[RunEvent]:
+def _periodic_checkpoint(state: TrainState, parts: Parts, measured: FixedNoiseLoss | None) -> Iterator[RunEvent]:
     """A full disk costs this checkpoint, not the run: the next one is tried again."""
     try:
-        yield CheckpointSaved(step=state.step, file=str(save_checkpoint(state, run).relative_to(run.folder)))
+        yield _saved(state, parts, measured)
     except OSError as error:
         if error.errno not in NO_SPACE:
             raise
         yield Warned(what=f"No space for the checkpoint of step {state.step}; training goes on. Free some space before the next one.")
 
 
-def _publish(state: TrainState, parts: Parts) -> ReportSaved:
-    """Write output/<run>.safetensors, proven before it is published."""
+def _saved(state: TrainState, parts: Parts, measured: FixedNoiseLoss | None) -> CheckpointSaved:
+    run = parts.run
+    return CheckpointSaved(step=state.step, file=str(save_checkpoint(state, run, measured.held_out if measured else None).relative_to(run.folder)))
+
+
+def _publish(state: TrainState, parts: Parts) -> Iterator[ReportSaved]:
+    """Write output/<run>.safetensors, proven before it is published; beside one with encoder weights, its transformer-only twin."""
     settings, run = parts.settings, parts.run
     buckets: dict[str, int] = {}
     for photo in parts.material.photos:
         buckets[photo.bucket] = buckets.get(photo.bucket, 0) + 1
     metadata = metadata_of(settings, parts.model, state.step, len(parts.material.photos), buckets)
-    file = save_lora_file(run.lora_file, state.weights_to_publish(), settings.lora.alpha / settings.lora.rank, metadata)
-    return ReportSaved(what="lora", file=file.path.name)
+    transformer, encoder = state.weights_to_publish()
+    scale = settings.lora.alpha / settings.lora.rank
+    file = save_lora_file(run.lora_file, transformer, scale, metadata, encoder, scale)
+    yield ReportSaved(what="lora", file=file.path.name)

@@ -46,7 +46,7 @@ def serve(app: Gate, studio: Studio, host: str, port: int) -> int:
 
     def ask(number: int, _: object) -> None:
         if studio.trainer.is_busy():
-            studio.store.stop_request().make()
+            studio.store.stop_request().make("shutdown")
         asked.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,0 +1,79 @@
+"""What is looked at while training: the loss on fixed noise, of trained and of held-out photos, and the sample pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+
+from core.events import FixedNoiseLoss, ImageSaved, Phase, RunEvent
+from core.flux.encode import PromptEmbeds, decode_latents
+from core.flux.flow import add_noise, draw_noise
+from core.flux.models import free_memory, load_vae
+from core.flux.sampler import Drawing, draw_latents
+from core.training.prepare import Photo, sample_prompts
+from core.training.state import TrainState
+from core.training.step import Parts, StepGivenUp, losses_of
+
+FIXED_SIGMAS = (0.2, 0.4, 0.6, 0.8)
+FIXED_PHOTOS = 4
+# Added to the seed of draws that are never trained on.
+FIXED_NOISE_SEED = 987_654_321
+
+
+def measure_fixed_noise(state: TrainState, parts: Parts) -> FixedNoiseLoss:
+    """On at most FIXED_PHOTOS trained photos spread over the dataset, and on every held-out one."""
+    photos, held_out = parts.material.photos, parts.material.held_out
+    spread = photos[:: max(1, len(photos) // FIXED_PHOTOS)][:FIXED_PHOTOS]
+    return FixedNoiseLoss(step=state.step, loss=fixed_noise_loss(state, parts, spread), held_out=fixed_noise_loss(state, parts, held_out) if held_out else None)
+
+
+@torch.no_grad()
+def fixed_noise_loss(state: TrainState, parts: Parts, photos: Sequence[Photo]) -> float:
+    """Mean loss over photos and fixed noise levels with noise of its own: the same draws at every step of every run of this seed."""
+    state.set_measuring()
+    losses = []
+    for number, photo in enumerate(photos):
+        generator = torch.Generator().manual_seed(parts.settings.train.seed + FIXED_NOISE_SEED + number)
+        for sigma in FIXED_SIGMAS:
+            noise = draw_noise(tuple(photo.latents.mean.shape), 0.0, generator)
+            sample = add_noise(photo.latents.mean, noise, torch.tensor([sigma]))
+            losses.append(losses_of(state, parts, sample, [photo.caption]).item())
+    return sum(losses) / len(losses)
+
+
+def draw_samples(state: TrainState, parts: Parts, should_stop: Callable[[], bool]) -> Iterator[RunEvent]:
+    """Every sample prompt with the LoRA as it stands; at step 0 that is the base model. A stop leaves the pictures undrawn."""
+
+    def give_up_when_asked() -> None:
+        if should_stop():
+            raise StepGivenUp
+
+    settings, run = parts.settings, parts.run
+    sampling, size = settings.sampling, settings.dataset.resolution
+    drawing = Drawing(sampling.width or size, sampling.height or size, sampling.num_inference_steps, sampling.guidance_scale)
+    state.set_measuring()
+    prompts = sample_prompts(settings)
+    latents = []
+    try:
+        for number, prompt in enumerate(prompts):
+            yield Phase(what="Drawing samples", done=number, total=len(prompts))
+            embeds = _embeds_now(state, parts, prompt)
+            latents.append(draw_latents(state.transformer, embeds, sampling.seed + number, [1.0], drawing, parts.hardware, give_up_when_asked))
+    except StepGivenUp:
+        return
+    vae = load_vae(parts.model, parts.hardware)
+    for number, (prompt, picture) in enumerate(zip(prompts, (decode_latents(vae, latent)[0] for latent in latents), strict=True)):
+        file = run.samples_folder / f"step-{state.step:06d}-{number}.webp"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(file, quality=95)
+        yield ImageSaved(step=state.step, prompt=prompt, strength=1.0 if state.step else 0.0, seed=sampling.seed + number, file=str(file.relative_to(run.output)))
+    del vae
+    free_memory()
+
+
+@torch.no_grad()
+def _embeds_now(state: TrainState, parts: Parts, prompt: str) -> PromptEmbeds:
+    """As the text encoder stands now."""
+    embeds = parts.material.embeds
+    return PromptEmbeds(embeds[prompt].prompt_embeds, state.pooled([prompt], embeds).cpu())
