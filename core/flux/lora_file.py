@@ -22,7 +22,7 @@ from core.flux.model_folder import ModelFolder
 from core.settings import Settings
 
 PREFIX = "transformer."
-KEY_PATTERN = re.compile(r"^transformer\.((?:single_)?transformer_blocks\.(\d+)\.[a-z0-9_.]+)\.lora_([AB])\.weight$")
+KEY_PATTERN = re.compile(r"^(?:transformer|text_encoder.text_model)\.((?:(?:single_)?transformer_blocks|encoder.layers)\.(\d+)\.[a-z0-9_.]+)\.lora_([AB])\.weight$")
 OWN_METADATA = "identity_lora_studio"
 LARGEST_HEADER = 100_000_000
 
@@ -35,6 +35,7 @@ class LoraFile:
     rank: int
     targets: frozenset[str]
     metadata: Mapping[str, str]
+    encoder_rank: int = 0
 
     @property
     def trigger_word(self) -> str:
@@ -50,12 +51,14 @@ class LoraFile:
         return own if isinstance(own, dict) else {}
 
 
-def save_lora_file(path: Path, weights: Mapping[str, Tensor], scale: float, metadata: Mapping[str, str]) -> LoraFile:
+def save_lora_file(path: Path, weights: Mapping[str, Tensor], scale: float, metadata: Mapping[str, str], encoder_weights: Mapping[str, Tensor] = {}, encoder_scale: float = 1.0) -> LoraFile:
     """Fold `scale` (alpha / rank) into B, write, open again, compare, and only then publish under `path`.
 
     Raises UserError when the weights are not finite or what was written cannot be read back.
     """
+    weights = dict(weights) | {"\0" + name: tensor for name, tensor in encoder_weights.items()}
     folded = {PREFIX + name: (tensor * scale if ".lora_B." in name else tensor).half().contiguous() for name, tensor in sorted(weights.items())}
+    folded = {("text_encoder.text_model." + name.split("\0")[1] if "\0" in name else name): tensor for name, tensor in folded.items()}
     broken = [name for name, tensor in folded.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise UserError(f"The LoRA has values that are not finite (first in {broken[0]}).", str(path), "Resume from an earlier checkpoint with a lower learning rate (UNET_LR=5e-5).")
@@ -121,18 +124,20 @@ def read_lora_header(path: Path) -> LoraFile:
     foreign = [name for name in header if not KEY_PATTERN.match(name)]
     if foreign:
         raise UserError(f"This file has weights that are no FLUX transformer LoRA (first: {str(foreign[0])[:80]}).", str(path), fix)
+    enc = {int(entry["shape"][0]) for name, entry in header.items() if name.endswith("lora_A.weight") and name.startswith("text_enc")}
+    header = {n: e for n, e in header.items() if n.startswith("transformer.")}
     ranks = {int(entry["shape"][0]) for name, entry in header.items() if name.endswith("lora_A.weight")}
     if len(ranks) != 1:
         raise UserError(f"This LoRA has several ranks ({sorted(ranks)}).", str(path), "Use a LoRA with one rank.")
     targets = frozenset(match.group(1) for name in header if (match := KEY_PATTERN.match(name)))
-    return LoraFile(path, ranks.pop(), targets, {str(key): str(value) for key, value in metadata.items()})
+    return LoraFile(path, ranks.pop(), targets, {str(key): str(value) for key, value in metadata.items()}, max(enc, default=0))
 
 
 def load_lora_weights(file: LoraFile) -> dict[str, Tensor]:
     """peft's names to float32 tensors at scale 1 (load with alpha = rank)."""
     try:
         with safetensors.safe_open(file.path, "pt") as opened:
-            return {name.removeprefix(PREFIX): opened.get_tensor(name).float() for name in opened.keys()}  # noqa: SIM118 (not a dict)
+            return {name.removeprefix(PREFIX): opened.get_tensor(name).float() for name in opened.keys() if name.startswith(PREFIX)}  # noqa: SIM118 (not a dict)
     except (OSError, safetensors.SafetensorError) as error:
         raise UserError(f"The weights of this LoRA cannot be read: {error}", str(file.path), "Copy the file again.") from None
 
@@ -141,3 +146,8 @@ def _payload_sha256(raw: bytes) -> str:
     """Of the bytes after the header, so that it does not depend on the metadata that carries it."""
     length = int.from_bytes(raw[:8], "little")
     return hashlib.sha256(raw[8 + length :]).hexdigest()
+
+
+def load_encoder_weights(file):
+    with safetensors.safe_open(file.path, "pt") as opened:
+        return {name.removeprefix("text_encoder.text_model."): opened.get_tensor(name).float() for name in opened.keys() if name.startswith("text_enc")}

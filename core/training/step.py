@@ -16,7 +16,7 @@ from torch import Tensor
 from core.dataset.captions import class_caption
 from core.errors import UserError
 from core.events import StepDone
-from core.flux.flow import FlowSample, add_noise, draw_noise, draw_sigmas, predict_velocity, snr_weights, velocity_loss
+from core.flux.flow import FlowSample, add_noise, draw_noise, draw_sigmas, snr_weights, velocity_loss
 from core.flux.lora import without_lora
 from core.flux.model_folder import ModelFolder
 from core.flux.models import Hardware, memory_gib
@@ -71,13 +71,13 @@ def train_step(state: TrainState, parts: Parts, should_stop: Callable[[], bool])
     learning_rate = _set_learning_rates(state, settings)
     state.set_training()
     losses = torch.zeros(2, device=parts.hardware.device)
-    for batch in merged(_photo_batches(state.step, parts), parts.micro_batch):
+    for batch in merged(photo_batches(state.step, parts), parts.micro_batch):
         _give_up_if_asked(state, parts, should_stop)
         losses[0] += _backward(_weighted_loss(state, parts, batch))
         if _is_regularized(state.step, settings) and not parts.material.class_photos:
             losses[1] += _backward(settings.regularization.weight * _prior_loss(state, parts, batch))
     if _is_regularized(state.step, settings) and parts.material.class_photos:
-        for batch in merged(_class_batches(state.step, parts), parts.micro_batch):
+        for batch in merged(class_batches(state.step, parts), parts.micro_batch):
             _give_up_if_asked(state, parts, should_stop)
             losses[1] += _backward(settings.regularization.weight * _weighted_loss(state, parts, batch))
     loss, class_loss = world.sum(losses).tolist()
@@ -95,7 +95,7 @@ def train_step(state: TrainState, parts: Parts, should_stop: Callable[[], bool])
 def losses_of(state: TrainState, parts: Parts, sample: FlowSample, captions: Sequence[str]) -> Tensor:
     """Per-picture loss, (B,) float32 on the device; training guidance is 1.0, because real photos are unguided samples."""
     sample = _on_device(sample, parts.hardware)
-    return velocity_loss(_velocity(state, parts, sample, captions, state.pooled(captions, parts.material.embeds)), sample)
+    return velocity_loss(velocity_of(state, parts, sample, captions, state.pooled(captions, parts.material.embeds)), sample)
 
 
 def merged(batches: Sequence[Batch], most: int) -> Iterator[Batch]:
@@ -104,26 +104,26 @@ def merged(batches: Sequence[Batch], most: int) -> Iterator[Batch]:
     for batch in sorted(batches, key=lambda batch: batch.sample.noisy_BCHW.shape[2:]):
         pictures = sum(len(other.captions) for other in waiting) + len(batch.captions)
         if waiting and (pictures > most or waiting[0].sample.noisy_BCHW.shape[2:] != batch.sample.noisy_BCHW.shape[2:]):
-            yield _joined(waiting)
+            yield joined(waiting)
             waiting = []
         waiting.append(batch)
     if waiting:
-        yield _joined(waiting)
+        yield joined(waiting)
 
 
-def _joined(batches: list[Batch]) -> Batch:
+def joined(batches: list[Batch]) -> Batch:
     samples = [batch.sample for batch in batches]
     sample = FlowSample(torch.cat([s.noisy_BCHW for s in samples]), torch.cat([s.target_BCHW for s in samples]), torch.cat([s.sigma_B for s in samples]))
     return Batch(sample, tuple(caption for batch in batches for caption in batch.captions), torch.cat([batch.weight_B for batch in batches]))
 
 
-def _photo_batches(step: int, parts: Parts) -> list[Batch]:
+def photo_batches(step: int, parts: Parts) -> list[Batch]:
     """This process's batches of the step numbered `step` (0 is the first)."""
-    return [_draw_batch(parts.material.photos, position, parts.settings.train.seed, parts) for position in _positions(step, parts)]
+    return [draw_batch(parts.material.photos, position, parts.settings.train.seed, parts) for position in _positions(step, parts)]
 
 
-def _class_batches(step: int, parts: Parts) -> list[Batch]:
-    return [_draw_batch(parts.material.class_photos, position, parts.settings.train.seed + CLASS_SEED, parts) for position in _positions(step, parts)]
+def class_batches(step: int, parts: Parts) -> list[Batch]:
+    return [draw_batch(parts.material.class_photos, position, parts.settings.train.seed + CLASS_SEED, parts) for position in _positions(step, parts)]
 
 
 def _positions(step: int, parts: Parts) -> list[int]:
@@ -131,7 +131,7 @@ def _positions(step: int, parts: Parts) -> list[int]:
     return [step * accumulation + number for number in parts.world.share_of(accumulation, "GRAD_ACCUM")]
 
 
-def _draw_batch(photos: Sequence[Photo], position: int, seed: int, parts: Parts) -> Batch:
+def draw_batch(photos: Sequence[Photo], position: int, seed: int, parts: Parts) -> Batch:
     """The batch at a position; every draw is a function of seed and position alone."""
     settings = parts.settings
     batch = [photos[i] for i in batch_at(position, [photo.bucket for photo in photos], settings.train.batch_size, seed)]
@@ -156,12 +156,12 @@ def _prior_loss(state: TrainState, parts: Parts, batch: Batch) -> Tensor:
     captions = [class_caption(caption, dataset.trigger_word, dataset.class_word) for caption in batch.captions]
     sample = _on_device(batch.sample, parts.hardware)
     with torch.no_grad(), without_lora(state.transformer):
-        base = _velocity(state, parts, sample, captions, torch.cat([embeds[caption].pooled_prompt_embeds for caption in captions]))
-    loss_B = (_velocity(state, parts, sample, captions, state.pooled(captions, embeds)) - base).pow(2).mean(dim=(1, 2, 3))
+        base = velocity_of(state, parts, sample, captions, torch.cat([embeds[caption].pooled_prompt_embeds for caption in captions]))
+    loss_B = (velocity_of(state, parts, sample, captions, state.pooled(captions, embeds)) - base).pow(2).mean(dim=(1, 2, 3))
     return (loss_B * batch.weight_B.to(loss_B.device)).sum()
 
 
-def _velocity(state: TrainState, parts: Parts, sample: FlowSample, captions: Sequence[str], pooled_BD: Tensor) -> Tensor:
+def velocity_of(state: TrainState, parts: Parts, sample: FlowSample, captions: Sequence[str], pooled_BD: Tensor) -> Tensor:
     device = parts.hardware.device
     prompt_embeds = torch.cat([parts.material.embeds[caption].prompt_embeds for caption in captions]).to(device)
     return predict_velocity(state.transformer, sample.noisy_BCHW, sample.sigma_B, prompt_embeds, pooled_BD.to(device), 1.0, parts.hardware.dtype)

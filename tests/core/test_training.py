@@ -3,55 +3,24 @@
 import errno
 import json
 import math
-from pathlib import Path
 
 import pytest
 import torch
 from diffusers.optimization import get_scheduler
 
 import core.training.prepare as prepare_module
+import core.training.step as step_module
 import core.training.train as train_module
 from core.durable import NO_SPACE
 from core.errors import Refused, UserError
 from core.events import CheckpointSaved, FixedNoiseLoss, ImageSaved, ReportSaved, RunStopped, StepDone, Warned
-from core.flux.lora_file import load_lora_weights, read_lora_header
 from core.runs import RunStore
 from core.settings import OptimizerSettings
 from core.training.batches import batch_at, batches_of_epoch
 from core.training.cache import Cache, cache_key
 from core.training.schedule import learning_rate_at
 from core.training.train import train
-
-
-def never():
-    return False
-
-
-def run_of(settings):
-    store = RunStore(Path(settings.run.output))
-    store.root.mkdir(exist_ok=True)
-    return store.create(settings)
-
-
-def go(run, should_stop=never, resume=False):
-    """Drain a training into its log, as the worker does, and return its events."""
-    events = []
-    for event in train(run, should_stop, resume):
-        run.log.append(event)
-        events.append(event)
-    return events
-
-
-def of_kind(events, kind):
-    return [event for event in events if isinstance(event, kind)]
-
-
-def weights_of(run):
-    return load_lora_weights(read_lora_header(run.lora_file))
-
-
-def after_steps(count, run):
-    return lambda: sum(1 for event in run.log.read()[0] if isinstance(event, StepDone)) >= count
+from tests.core.training import after_steps, go, never, of_kind, run_of, weights_of
 
 
 def test_a_run_ends_with_a_lora_samples_and_checkpoints(short_run):
@@ -128,14 +97,14 @@ def test_other_settings_than_the_checkpoints_are_refused(short_run):
 
 def test_nan_stops_before_the_optimizer_with_the_guides_remedy(short_run, monkeypatch):
     run = run_of(short_run())
-    real, calls = train_module.velocity_loss, []
+    real, calls = step_module.velocity_loss, []
 
     def poisoned(*arguments):
         calls.append(1)
         loss = real(*arguments)
         return loss * math.nan if torch.is_grad_enabled() and len([e for e in run.log.read()[0] if isinstance(e, StepDone)]) == 2 else loss
 
-    monkeypatch.setattr(train_module, "velocity_loss", poisoned)
+    monkeypatch.setattr(step_module, "velocity_loss", poisoned)
     with pytest.raises(UserError) as raised:
         go(run)
     assert "UNET_LR=5e-5" in raised.value.fix and "step 3" in raised.value.what
@@ -146,11 +115,11 @@ def test_a_full_disk_costs_a_checkpoint_not_the_run(short_run, monkeypatch):
     run = run_of(short_run())
     real, failures = train_module.save_checkpoint, []
 
-    def full_once(state, run):
+    def full_once(state, run, held_out_loss):
         if not failures:
             failures.append(state.step)
             raise OSError(next(iter(NO_SPACE)), "full")
-        return real(state, run)
+        return real(state, run, held_out_loss)
 
     monkeypatch.setattr(train_module, "save_checkpoint", full_once)
     events = go(run)

@@ -1,0 +1,131 @@
+"""Every option of the profiles changes the training in the way it says, or warns that it does not."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.events import FixedNoiseLoss, StepDone, Warned
+from core.flux.model_folder import open_model_folder
+from core.flux.models import choose_hardware
+from core.training.prepare import open_photos, prepare
+from core.training.step import Parts, draw_batch, merged
+from core.training.world import World
+from tests.core.training import go, losses_of, of_kind, run_of, same, weights_of
+
+
+def parts_of(run):
+    """Photos encoded and everything else a step needs, without a transformer."""
+    settings = run.settings
+    model, hardware = open_model_folder(Path(settings.model.path)), choose_hardware("fp32")
+    material = list(prepare(open_photos(settings), settings, model, hardware))[-1]
+    return Parts(run, model, hardware, material, World(), settings.train.batch_size)
+
+
+def trained(short_run, **changes):
+    run = run_of(short_run(**changes))
+    go(run)
+    return run
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"train__noise_offset": 0.1},
+        {"train__snr_gamma": 0.5},
+        {"train__timestep_sampling": "uniform"},
+        {"train__timestep_sampling": "sigmoid"},
+        {"train__seed": 7},
+        {"train__gradient_accumulation_steps": 2},
+        {"dataset__caption_dropout": 0.9},
+        {"dataset__flip": 1},
+        {"dataset__trigger_word": "zwyx", "dataset__caption_dropout": 0.9},
+        {"dataset__resolution": 96, "dataset__min_bucket_resolution": 64},
+        {"model__text_length": 16},
+    ],
+    ids=lambda changes: ",".join(f"{key}={value}" for key, value in changes.items()),
+)
+def test_what_the_model_is_shown_changes_from_the_first_step(short_run, changes):
+    plain, changed = trained(short_run, run__name="plain", train__steps=1), trained(short_run, run__name="changed", train__steps=1, **changes)
+    assert losses_of(plain)[0] != losses_of(changed)[0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lora__dropout": 0.5},
+        {"lora__rank": 8, "lora__alpha": 8},
+        {"lora__alpha": 2},
+        {"lora__targets": "attn"},
+        {"lora__targets": "blocks"},
+        {"optimizer__learning_rate": 1e-3},
+        {"optimizer__lr_scheduler": "constant"},
+        {"optimizer__lr_scheduler": "linear"},
+        {"optimizer__warmup_steps": 3},
+        {"optimizer__weight_decay": 1},
+        {"optimizer__max_grad_norm": 0.001},
+    ],
+    ids=lambda changes: ",".join(f"{key}={value}" for key, value in changes.items()),
+)
+def test_what_the_lora_learns_changes_after_the_first_step(short_run, changes):
+    plain, changed = trained(short_run, run__name="plain"), trained(short_run, run__name="changed", **changes)
+    assert losses_of(plain)[0] == losses_of(changed)[0]  # B is zero: the first forward is the base model's
+    assert not same(weights_of(plain), weights_of(changed))
+
+
+def test_the_average_is_what_is_published_and_the_training_goes_on_untouched(short_run):
+    plain, averaged = trained(short_run, run__name="plain"), trained(short_run, run__name="averaged", train__ema_decay=0.9)
+    assert losses_of(plain) == losses_of(averaged) and not same(weights_of(plain), weights_of(averaged))
+
+
+def test_measuring_and_saving_change_nothing(short_run):
+    plain = trained(short_run, run__name="plain", lora__dropout=0.3)
+    watched = trained(short_run, run__name="watched", lora__dropout=0.3, train__validate_every=1, train__save_every=1, sampling__every=2)
+    assert losses_of(plain) == losses_of(watched) and same(weights_of(plain), weights_of(watched))
+
+
+def test_settings_without_effect_are_named(short_run):
+    events = go(run_of(short_run(optimizer__lr_scheduler="constant", optimizer__warmup_steps=3)))
+    assert any("Warmup 3 has no effect" in event.what for event in of_kind(events, Warned))
+
+
+def test_snr_gamma_weighs_nearly_clean_steps_down_and_no_other(short_run):
+    runs = [run_of(short_run(run__name=f"gamma-{gamma}", train__snr_gamma=gamma)) for gamma in (0, 0.5)]
+    parts = [parts_of(run) for run in runs]
+    plain, weighted = (draw_batch(part.material.photos, 3, 1, part) for part in parts)
+    noisy = plain.sample.sigma_B > 1 / (1 + 0.5**0.5)  # SNR below gamma
+    assert torch.equal(plain.weight_B[noisy], weighted.weight_B[noisy]) and bool((weighted.weight_B[~noisy] < plain.weight_B[~noisy]).all())
+
+
+def test_noise_offset_moves_noise_and_target_alike(short_run):
+    parts = [parts_of(run_of(short_run(run__name=f"offset-{value}", train__noise_offset=value))) for value in (0, 0.2)]
+    plain, offset = (draw_batch(part.material.photos, 0, 1, part).sample for part in parts)
+    latents = plain.noisy_BCHW - plain.sigma_B.view(-1, 1, 1, 1) * plain.target_BCHW
+    other = offset.noisy_BCHW - offset.sigma_B.view(-1, 1, 1, 1) * offset.target_BCHW
+    assert torch.allclose(latents, other, atol=1e-4)  # the path still begins at the photo
+    difference = (offset.target_BCHW - plain.target_BCHW)
+    assert torch.allclose(difference, difference.mean(dim=(2, 3), keepdim=True).expand_as(difference), atol=1e-4) and difference.abs().max() > 0.01
+
+
+def test_batches_joined_to_larger_forwards_give_the_same_gradient(short_run, monkeypatch):
+    changes = {"train__batch_size": 1, "train__gradient_accumulation_steps": 4, "train__steps": 2}
+    one_by_one = run_of(short_run(run__name="one", **changes))
+    go(one_by_one)
+    joined = run_of(short_run(run__name="joined", **changes))
+    monkeypatch.setattr("core.training.train.Parts", lambda *given: Parts(*given[:-1], 4))
+    go(joined)
+    assert losses_of(one_by_one) == pytest.approx(losses_of(joined), rel=1e-5)
+    norms = [[event.grad_norm for event in run.log.read()[0] if isinstance(event, StepDone)] for run in (one_by_one, joined)]
+    assert norms[0] == pytest.approx(norms[1], rel=1e-4)
+
+
+def test_joining_keeps_every_picture_once_and_one_bucket_per_forward(short_run, photos):
+    part = parts_of(run_of(short_run(train__batch_size=1)))
+    batches = [draw_batch(part.material.photos, position, 1, part) for position in range(5)]
+    sizes = [len(batch.captions) for batch in merged(batches, 2)]
+    assert sum(sizes) == 5 and max(sizes) == 2
+
+
+def test_the_fixed_noise_loss_of_the_base_is_the_same_in_every_run(short_run):
+    first = [of_kind(go(run_of(short_run(run__name=f"run-{number}", lora__rank=2 + number, lora__alpha=2, train__steps=1))), FixedNoiseLoss)[0].loss for number in range(2)]
+    assert first[0] == first[1]
