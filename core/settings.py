@@ -124,7 +124,7 @@ class TextEncoderSettings(Section):
     """Text encoder: frozen unless switched on."""
 
     enabled: bool = setting(False, "Train text encoder", "Adds a LoRA to CLIP-L. Frozen is right for a unique trigger word; use it with regularization when the identity stays weak.", "ENABLE_TE")
-    two_phase: bool = setting(False, "Two-phase", "Trains the text encoder for the first half of the steps, then freezes it. Needs no other switch.", "TWO_PHASE_TE")
+    two_phase: bool = setting(False, "Two-phase text encoder", "Trains the text encoder for the first half of the steps, then freezes it. Needs no other switch.", "TWO_PHASE_TE")
     learning_rate_scale: float = setting(0.4, "Text encoder learning rate", "Learning rate of the text encoder as a share of the transformer's.", gt=0, le=2)
 
 

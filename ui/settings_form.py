@@ -14,7 +14,7 @@ from ui.studio import Studio
 
 # Where a setting stands on the page: beside the photos, on top of the Training tab, or (all others) in its Advanced fold.
 WITH_PHOTOS = ("dataset.folder", "dataset.trigger_word", "dataset.class_word")
-UP_FRONT = ("run.name", "model.path", "train.steps", "dataset.resolution", "lora.rank", "optimizer.learning_rate")
+UP_FRONT = ("run.name", "model.path", "train.steps", "dataset.resolution", "lora.rank", "optimizer.learning_rate", "text_encoder.two_phase", "regularization.enabled")
 NOT_ON_THE_PAGE = ("run.output",)
 
 

@@ -14,7 +14,7 @@ from core.pace import silence_words
 from core.presets import Resolved, load_preset, preset_names
 from core.runs import Run
 from core.settings import Settings
-from core.tasks import named, start_resume, start_training
+from core.tasks import named, start_class_photos, start_resume, start_training, text_encoder_advice
 from ui.dataset_tab import QUIET
 from ui.messages import as_html, duration, shows_errors
 from ui.pictures import nothing_yet, samples_by_step
@@ -23,6 +23,7 @@ from ui.settings_form import UP_FRONT, SettingsForm
 from ui.studio import Studio
 
 LOG_LINES = 300
+CLASS_PHOTOS = 40
 SERIES_COLOURS = {"each step": "#c9c5bd", "smoothed": "#2f6f5e", "fixed noise": "#c2603a", "held out": "#7a5ea8"}
 STATE_WORDS = {
     "new": "Waiting",
@@ -57,12 +58,14 @@ class TrainingTab:
             with gr.Column(scale=1, min_width=320):
                 for key in UP_FRONT:
                     form.place(key)
+                self.advice = gr.Markdown(elem_id="encoder-advice")
+                self.class_photos = gr.Button(f"Draw {CLASS_PHOTOS} class photos", elem_id="draw-class-photos")
                 with gr.Accordion("Advanced: every setting", open=False, elem_id="advanced"):
                     form.place_advanced()
             with gr.Column(scale=2, min_width=320):
-                self.plot = gr.LinePlot(x="step", y="loss", color="curve", color_map=SERIES_COLOURS, height=300, label="Loss", buttons=[], visible=False, elem_id="loss")
+                self.plot = gr.LinePlot(x="step", y="loss", color="curve", color_map=SERIES_COLOURS, color_title=" ", height=300, label="Loss", buttons=[], visible=False, elem_id="loss")
                 self.samples = gr.HTML(nothing_yet("Loss, samples and log appear here."), elem_id="samples")
-                self.log = gr.Textbox(label="Log", lines=10, max_lines=10, autoscroll=True, interactive=False, buttons=["copy"], visible=False, elem_id="log")
+                self.log = gr.HTML(elem_id="log")
 
     @property
     def outputs(self) -> list[gr.components.Component]:
@@ -74,11 +77,32 @@ class TrainingTab:
         self.start.click(shows_errors(self._start), [self.preset, *self.form.inputs], self.run, **QUIET)
         self.stop.click(shows_errors(self._stop), self.run, None, **QUIET)
         self.resume.click(shows_errors(self._resume), self.run, None, **QUIET)
+        self.class_photos.click(shows_errors(self._draw_class_photos), self.form.inputs, None, **QUIET)
+        asked = [self.form.components[key] for key in ("text_encoder.two_phase", "dataset.folder", "dataset.trigger_word", "model.path")]
+        for component in asked:
+            component.change(shows_errors(self._advise), self.form.inputs, self.advice, **QUIET)
 
     def _start(self, preset: str, *values: Any) -> Any:
         settings = self._with_name(self.form.read(values), preset)
         start_training(self.studio.trainer, settings, self.studio.store)
         return gr.update(choices=self.run_names(), value=settings.run.name)
+
+    def _draw_class_photos(self, *values: Any) -> None:
+        settings = self.form.read(values)
+        start_class_photos(self.studio.trainer, settings, CLASS_PHOTOS, self.studio.store)
+        gr.Info(f"Drawing {CLASS_PHOTOS} photos of a {settings.dataset.class_word} with the base model. Then choose them under Advanced, Class photos.", duration=10)
+
+    def _advise(self, *values: Any) -> str:
+        """The guide's policy in a sentence or two, only while two-phase is on or would help."""
+        settings = self.form.read(values)
+        try:
+            advice = text_encoder_advice(settings)
+        except UserError:
+            return ""
+        if not (settings.trains_text_encoder or advice.recommended):
+            return ""
+        verdict = "Training the text encoder may help here." if advice.recommended else "The guide would keep the text encoder frozen here."
+        return " ".join((f"**{verdict}**", *advice.reasons))
 
     def _with_name(self, settings: Settings, preset: str) -> Settings:
         return named(Resolved(settings, {}, preset), self.studio.store)
@@ -123,7 +147,7 @@ class TrainingTab:
             status_html(run, view, state, stopping and live, holder, quiet),
             gr.update(value=plot_frame(view), visible=True) if view.losses else gr.update(visible=False),
             samples_by_step(view.images),
-            gr.update(value="\n".join(f"{clock}  {text}" for clock, text in view.log[-LOG_LINES:]), visible=True),
+            log_html(view),
             gr.update(interactive=not busy),
             gr.update(interactive=live and not stopping),
             gr.update(interactive=not busy and state in ("stopped", "failed", "interrupted")),
@@ -133,12 +157,12 @@ class TrainingTab:
         """A run whose files cannot be read takes nothing else down."""
         status = f'<div class="status failed" role="status"><p class="failure">{as_html(error)}</p></div>'
         idle = gr.update(interactive=self.studio.store.holder() is None)
-        return [gr.update(choices=names, value=name), status, gr.update(visible=False), "", gr.update(visible=False), idle, gr.update(interactive=False), gr.update(interactive=False)]
+        return [gr.update(choices=names, value=name), status, gr.update(visible=False), "", "", idle, gr.update(interactive=False), gr.update(interactive=False)]
 
     def _empty(self) -> list[Any]:
         status = nothing_yet("No run yet. Choose a preset and press Start; Demo takes minutes and needs no GPU.")
         busy = self.studio.store.holder() is not None
-        return [gr.update(choices=[], value=None), status, gr.update(visible=False), nothing_yet("Loss, samples and log appear here."), gr.update(visible=False), gr.update(interactive=not busy), gr.update(interactive=False), gr.update(interactive=False)]
+        return [gr.update(choices=[], value=None), status, gr.update(visible=False), nothing_yet("Loss, samples and log appear here."), "", gr.update(interactive=not busy), gr.update(interactive=False), gr.update(interactive=False)]
 
 
 def about(preset_name: str) -> str:
@@ -155,6 +179,11 @@ def state_of(view: RunView, live: bool) -> str:
 def plot_frame(view: RunView) -> pd.DataFrame:
     """Typed even when empty: the plot keeps the kind of axis it saw first."""
     return pd.DataFrame(plot_points(view), columns=["step", "loss", "curve"]).astype({"step": "int64", "loss": "float64", "curve": "str"})
+
+
+def log_html(view: RunView) -> str:
+    lines = "\n".join(f"{clock}  {escape(text)}" for clock, text in view.log[-LOG_LINES:])
+    return f'<div class="log" role="log" aria-label="Log" tabindex="0"><pre>{lines}</pre></div>'
 
 
 def status_html(run: Run, view: RunView, state: str, stopping: bool, holder: str | None, quiet: float | None) -> str:
