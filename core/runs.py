@@ -74,6 +74,11 @@ class Run:
         return self.output / f"{self.name}.safetensors"
 
     @property
+    def transformer_only_file(self) -> Path:
+        """Beside a LoRA with a trained text encoder: the same LoRA without it, to compare with."""
+        return self.output / f"{self.name}.transformer-only.safetensors"
+
+    @property
     def samples_folder(self) -> Path:
         return self.output / "samples" / self.name
 

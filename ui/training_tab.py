@@ -59,7 +59,7 @@ class TrainingTab:
                 for key in UP_FRONT:
                     form.place(key)
                 self.advice = gr.Markdown(elem_id="encoder-advice")
-                self.class_photos = gr.Button(f"Draw {CLASS_PHOTOS} class photos", elem_id="draw-class-photos")
+                self.class_photos = gr.Button(f"Draw {CLASS_PHOTOS} class photos", elem_id="draw-class-photos", visible=False)
                 with gr.Accordion("Advanced: every setting", open=False, elem_id="advanced"):
                     form.place_advanced()
             with gr.Column(scale=2, min_width=320):
@@ -78,6 +78,7 @@ class TrainingTab:
         self.stop.click(shows_errors(self._stop), self.run, None, **QUIET)
         self.resume.click(shows_errors(self._resume), self.run, None, **QUIET)
         self.class_photos.click(shows_errors(self._draw_class_photos), self.form.inputs, None, **QUIET)
+        self.form.components["regularization.enabled"].change(lambda on: gr.update(visible=on), self.form.components["regularization.enabled"], self.class_photos, **QUIET)
         asked = [self.form.components[key] for key in ("text_encoder.two_phase", "dataset.folder", "dataset.trigger_word", "model.path")]
         for component in asked:
             component.change(shows_errors(self._advise), self.form.inputs, self.advice, **QUIET)

@@ -34,7 +34,7 @@ def evaluate(request: GridRequest, name: str, output: Path, should_stop: Callabl
     if trained_on and trained_on != model.fingerprint:
         yield Warned(what="This LoRA was trained on another base model than the one it is drawn with.")
     yield Phase(what="Encoding prompts")
-    embeds = _encode(request, lora, model, hardware)
+    embeds = encode_for_grid(request, lora, model, hardware)
     yield Phase(what="Loading transformer")
     transformer = transformer_with(lora, model, hardware)
     grid = StrengthGrid(name=name, request=request)
@@ -68,7 +68,7 @@ def transformer_with(lora: LoraFile, model: ModelFolder, hardware: Hardware):
     return transformer.requires_grad_(False).eval()
 
 
-def _encode(request: GridRequest, lora: LoraFile, model: ModelFolder, hardware: Hardware) -> list[PromptEmbeds]:
+def encode_for_grid(request: GridRequest, lora: LoraFile, model: ModelFolder, hardware: Hardware) -> list[PromptEmbeds]:
     """One per prompt; where the LoRA has a text encoder, CLIP's part holds one row per strength."""
     encoders = load_text_encoders(model, hardware, request.text_length)
     embeds = [encode_prompt(encoders, prompt) for prompt in request.prompts]

@@ -97,8 +97,8 @@ def strengths_per_picture(model: nn.Module, strengths_B: Sequence[float]) -> Ite
 
 
 def lora_weights(model: FluxTransformer2DModel | CLIPTextModel) -> dict[str, Tensor]:
-    """peft's names (transformer_blocks.0.attn.to_q.lora_A.weight ...) to float32 tensors on the CPU."""
-    return {name: tensor.detach().float().cpu().contiguous() for name, tensor in get_peft_model_state_dict(model, adapter_name=ADAPTER).items()}
+    """peft's names (transformer_blocks.0.attn.to_q.lora_A.weight ...) to float32 copies on the CPU."""
+    return {name: tensor.detach().to("cpu", torch.float32, copy=True).contiguous() for name, tensor in get_peft_model_state_dict(model, adapter_name=ADAPTER).items()}
 
 
 def set_lora_weights(model: FluxTransformer2DModel | CLIPTextModel, weights: dict[str, Tensor]) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -21,15 +22,17 @@ from core.errors import UserError
 from core.flux.model_folder import ModelFolder
 from core.settings import Settings
 
-PREFIX = "transformer."
-KEY_PATTERN = re.compile(r"^(?:transformer|text_encoder.text_model)\.((?:(?:single_)?transformer_blocks|encoder.layers)\.(\d+)\.[a-z0-9_.]+)\.lora_([AB])\.weight$")
+# peft's names of CLIP's weights begin with "encoder."; in the file they carry the module path of the pipeline, as ComfyUI and Forge know it.
+TRANSFORMER_PREFIX = "transformer."
+ENCODER_PREFIX = "text_encoder.text_model."
+KEY_PATTERN = re.compile(r"^(?:transformer\.((?:single_)?transformer_blocks\.\d+\.[a-z0-9_.]+)|text_encoder\.text_model\.(encoder\.layers\.\d+\.[a-z0-9_.]+))\.lora_([AB])\.weight$")
 OWN_METADATA = "identity_lora_studio"
 LARGEST_HEADER = 100_000_000
 
 
 @dataclass(frozen=True)
 class LoraFile:
-    """What the header of a LoRA file says; weights stay on disk."""
+    """What the header of a LoRA file says; weights stay on disk. `encoder_rank` is 0 where the text encoder was not trained."""
 
     path: Path
     rank: int
@@ -51,26 +54,24 @@ class LoraFile:
         return own if isinstance(own, dict) else {}
 
 
-def save_lora_file(path: Path, weights: Mapping[str, Tensor], scale: float, metadata: Mapping[str, str], encoder_weights: Mapping[str, Tensor] = {}, encoder_scale: float = 1.0) -> LoraFile:
-    """Fold `scale` (alpha / rank) into B, write, open again, compare, and only then publish under `path`.
+def save_lora_file(path: Path, weights: Mapping[str, Tensor], scale: float, metadata: Mapping[str, str]) -> LoraFile:
+    """Fold `scale` (alpha / rank) into B, write, open again as diffusers does, compare, and only then publish under `path`.
 
-    Raises UserError when the weights are not finite or what was written cannot be read back.
+    `weights` go by peft's names, those of the text encoder among them. Raises UserError when the weights are not finite or what was written cannot be read back.
     """
-    weights = dict(weights) | {"\0" + name: tensor for name, tensor in encoder_weights.items()}
-    folded = {PREFIX + name: (tensor * scale if ".lora_B." in name else tensor).half().contiguous() for name, tensor in sorted(weights.items())}
-    folded = {("text_encoder.text_model." + name.split("\0")[1] if "\0" in name else name): tensor for name, tensor in folded.items()}
+    folded = {_name_in_file(name): (tensor * scale if ".lora_B." in name else tensor).half().contiguous() for name, tensor in sorted(weights.items())}
     broken = [name for name, tensor in folded.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise UserError(f"The LoRA has values that are not finite (first in {broken[0]}).", str(path), "Resume from an earlier checkpoint with a lower learning rate (UNET_LR=5e-5).")
     digest = _payload_sha256(safetensors.torch.save(folded))
     complete = {**metadata, "format": "pt", "sshs_model_hash": digest, "modelspec.hash_sha256": f"0x{digest}"}
-    hidden = path.with_name(f".{path.name}.unproven")
+    hidden = path.with_name(f".unproven-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(hidden, safetensors.torch.save(folded, metadata=complete))
-        with safetensors.safe_open(hidden, "pt") as opened:
-            differs = [name for name, tensor in folded.items() if not torch.equal(opened.get_tensor(name), tensor)]
-        if differs or _payload_sha256(hidden.read_bytes()) != digest:
+        opened = _open_as_diffusers_does(hidden)
+        same = opened.keys() == folded.keys() and all(torch.equal(opened[name], tensor) for name, tensor in folded.items())
+        if not same or _payload_sha256(hidden.read_bytes()) != digest:
             raise UserError("The LoRA could not be read back as it was written.", str(path), "Check the disk, then resume from the last checkpoint.")
         os.replace(hidden, path)
     finally:
@@ -124,30 +125,50 @@ def read_lora_header(path: Path) -> LoraFile:
     foreign = [name for name in header if not KEY_PATTERN.match(name)]
     if foreign:
         raise UserError(f"This file has weights that are no FLUX transformer LoRA (first: {str(foreign[0])[:80]}).", str(path), fix)
-    enc = {int(entry["shape"][0]) for name, entry in header.items() if name.endswith("lora_A.weight") and name.startswith("text_enc")}
-    header = {n: e for n, e in header.items() if n.startswith("transformer.")}
-    ranks = {int(entry["shape"][0]) for name, entry in header.items() if name.endswith("lora_A.weight")}
-    if len(ranks) != 1:
-        raise UserError(f"This LoRA has several ranks ({sorted(ranks)}).", str(path), "Use a LoRA with one rank.")
-    targets = frozenset(match.group(1) for name in header if (match := KEY_PATTERN.match(name)))
-    return LoraFile(path, ranks.pop(), targets, {str(key): str(value) for key, value in metadata.items()}, max(enc, default=0))
+    rank, encoder_rank = (_rank_of(header, prefix, path) for prefix in (TRANSFORMER_PREFIX, ENCODER_PREFIX))
+    if not rank:
+        raise UserError("This LoRA changes only the text encoder.", str(path), fix)
+    targets = frozenset(match.group(1) for name in header if (match := KEY_PATTERN.match(name)) and match.group(1))
+    return LoraFile(path, rank, targets, {str(key): str(value) for key, value in metadata.items()}, encoder_rank)
 
 
 def load_lora_weights(file: LoraFile) -> dict[str, Tensor]:
-    """peft's names to float32 tensors at scale 1 (load with alpha = rank)."""
+    """The transformer's weights: peft's names to float32 tensors at scale 1 (load with alpha = rank)."""
+    return _load(file, TRANSFORMER_PREFIX)
+
+
+def load_encoder_weights(file: LoraFile) -> dict[str, Tensor]:
+    """The text encoder's weights in the same way; empty where it was not trained."""
+    return _load(file, ENCODER_PREFIX)
+
+
+def _load(file: LoraFile, prefix: str) -> dict[str, Tensor]:
     try:
         with safetensors.safe_open(file.path, "pt") as opened:
-            return {name.removeprefix(PREFIX): opened.get_tensor(name).float() for name in opened.keys() if name.startswith(PREFIX)}  # noqa: SIM118 (not a dict)
+            return {name.removeprefix(prefix): opened.get_tensor(name).float() for name in opened.keys() if name.startswith(prefix)}  # noqa: SIM118 (not a dict)
     except (OSError, safetensors.SafetensorError) as error:
         raise UserError(f"The weights of this LoRA cannot be read: {error}", str(file.path), "Copy the file again.") from None
+
+
+def _name_in_file(name: str) -> str:
+    return (ENCODER_PREFIX if name.startswith("encoder.") else TRANSFORMER_PREFIX) + name
+
+
+def _open_as_diffusers_does(file: Path) -> dict[str, Tensor]:
+    from diffusers import FluxPipeline
+
+    weights, alphas = FluxPipeline.lora_state_dict(str(file.parent), weight_name=file.name, return_alphas=True, local_files_only=True)
+    return weights if not alphas else {}
+
+
+def _rank_of(header: Mapping[str, Any], prefix: str, path: Path) -> int:
+    ranks = {int(entry["shape"][0]) for name, entry in header.items() if name.startswith(prefix) and name.endswith("lora_A.weight")}
+    if len(ranks) > 1:
+        raise UserError(f"This LoRA has several ranks ({sorted(ranks)}).", str(path), "Use a LoRA with one rank.")
+    return ranks.pop() if ranks else 0
 
 
 def _payload_sha256(raw: bytes) -> str:
     """Of the bytes after the header, so that it does not depend on the metadata that carries it."""
     length = int.from_bytes(raw[:8], "little")
     return hashlib.sha256(raw[8 + length :]).hexdigest()
-
-
-def load_encoder_weights(file):
-    with safetensors.safe_open(file.path, "pt") as opened:
-        return {name.removeprefix("text_encoder.text_model."): opened.get_tensor(name).float() for name in opened.keys() if name.startswith("text_enc")}

@@ -80,9 +80,9 @@ class TrainState:
         for name, tensor in self.weights().items():
             self.average[name] = tensor if name not in self.average else self.average[name].lerp(tensor, 1 - decay)
 
-    def weights_to_publish(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Of the transformer and of the text encoder (empty without): the average where there is one, else the weights."""
-        return split(self.average or self.weights())
+    def weights_to_publish(self) -> dict[str, Tensor]:
+        """The average where there is one, else the weights."""
+        return self.average or self.weights()
 
 
 def split(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

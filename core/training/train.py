@@ -189,7 +189,10 @@ def _publish(state: TrainState, parts: Parts) -> Iterator[ReportSaved]:
     for photo in parts.material.photos:
         buckets[photo.bucket] = buckets.get(photo.bucket, 0) + 1
     metadata = metadata_of(settings, parts.model, state.step, len(parts.material.photos), buckets)
-    transformer, encoder = state.weights_to_publish()
-    scale = settings.lora.alpha / settings.lora.rank
-    file = save_lora_file(run.lora_file, transformer, scale, metadata, encoder, scale)
+    weights, scale = state.weights_to_publish(), settings.lora.alpha / settings.lora.rank
+    file = save_lora_file(run.lora_file, weights, scale, metadata)
     yield ReportSaved(what="lora", file=file.path.name)
+    transformer, encoder = split(weights)
+    if encoder:
+        twin = save_lora_file(run.transformer_only_file, transformer, scale, metadata)
+        yield ReportSaved(what="lora", file=twin.path.name)

@@ -1,8 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from core.errors import Refused, UserError
-from core.settings import Settings, declaration_of, declarations, flatten, parse_settings, refuse_what_is_not_built, warnings_of
+from core.errors import UserError
+from core.settings import Settings, declaration_of, declarations, flatten, parse_settings, warnings_of
 
 
 def test_every_setting_has_title_and_help():
@@ -51,10 +51,15 @@ def test_settings_survive_a_file():
     assert flatten(settings)["sampling.prompts"] == ("a", "b")
 
 
-@pytest.mark.parametrize("key", ["text_encoder.enabled", "text_encoder.two_phase", "regularization.enabled"])
-def test_what_is_not_built_is_refused_never_ignored(key):
-    with pytest.raises(Refused, match="Not available"):
-        refuse_what_is_not_built(parse_settings({key: True}))
+@pytest.mark.parametrize(("values", "steps"), [({}, 0), ({"text_encoder.enabled": True}, 25), ({"text_encoder.two_phase": True}, 13), ({"text_encoder.enabled": True, "text_encoder.two_phase": True}, 13)])
+def test_the_text_encoder_is_trained_never_half_or_whole_of_the_steps(values, steps):
+    settings = parse_settings(values | {"train.steps": 25, "optimizer.warmup_steps": 0})
+    assert settings.text_encoder_steps == steps and settings.trains_text_encoder == (steps > 0)
+
+
+def test_text_encoder_without_regularization_warns_as_the_guide_does():
+    assert any("USE_REG=1" in text for text in warnings_of(parse_settings({"text_encoder.enabled": True})))
+    assert warnings_of(parse_settings({"text_encoder.enabled": True, "regularization.enabled": True})) == []
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "a" * 65, "with space", "nul\x00"])

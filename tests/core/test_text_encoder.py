@@ -1,15 +1,21 @@
 """Text-encoder training on the pocket FLUX: what is trained when, that it is resumed exactly, and what goes into the file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from diffusers import FluxPipeline
 
 from core.dataset.folder import open_dataset
 from core.errors import Refused
-from core.events import Phase
+from core.evaluation.evaluate import encode_for_grid
+from core.evaluation.grid import GridRequest
+from core.events import Phase, ReportSaved
+from core.flux.encode import encode_prompt
+from core.flux.lora_file import load_lora_weights, read_lora_header
 from core.flux.model_folder import open_model_folder
-from core.flux.models import choose_hardware
+from core.flux.models import choose_hardware, load_text_encoders
 from core.settings import POCKET_FLUX
 from core.training.advice import advise_text_encoder, is_known_word
 from core.training.text_encoder import build_text_encoder
@@ -108,11 +114,49 @@ def test_advice_follows_the_guide(photos, tmp_path):
     (model / "tokenizer" / "vocab.json").write_text('{"john</w>": 5, "oh": 6, "wx</w>": 7}')
     dataset = open_dataset(photos)
     few = advise_text_encoder(dataset, "john", model)
-    many = advise_text_encoder(type(dataset)(dataset.folder, dataset.samples * 3, dataset.problems), "john", model)
-    new = advise_text_encoder(type(dataset)(dataset.folder, dataset.samples * 3, dataset.problems), "ohwx", model)
+    many = advise_text_encoder(replace(dataset, samples=dataset.samples * 3), "john", model)
+    new = advise_text_encoder(replace(dataset, samples=dataset.samples * 3), "ohwx", model)
     assert (few.recommended, many.recommended, new.recommended) == (False, True, False)
     assert "too few" in few.reasons[0] and "knows already" in many.reasons[0] and "new to the text encoder" in new.reasons[0]
 
 
 def test_a_word_is_looked_up_in_the_shipped_tokenizer():
     assert is_known_word("beach", Path(POCKET_FLUX)) and is_known_word("ohwx", Path(POCKET_FLUX)) is False and is_known_word("ohwx", Path("nowhere")) is None
+
+
+def test_a_twin_without_the_encoder_stands_beside_the_file(short_run):
+    run, plain = run_of(short_run(text_encoder__two_phase=1)), run_of(short_run(run__name="plain"))
+    events = go(run)
+    go(plain)
+    assert [event.file for event in of_kind(events, ReportSaved)] == ["short.safetensors", "short.transformer-only.safetensors"]
+    twin = read_lora_header(run.transformer_only_file)
+    assert twin.encoder_rank == 0 and same(load_lora_weights(twin), weights_of(run)) and not plain.transformer_only_file.exists()
+
+
+def test_the_file_loads_in_diffusers_with_both_parts_and_scales_them_together(short_run):
+    run = run_of(short_run(text_encoder__enabled=1, optimizer__learning_rate=0.02))
+    go(run)
+    pipeline = FluxPipeline.from_pretrained(POCKET_FLUX)
+    prompt = "portrait of ohwx woman, on a beach"
+    with torch.no_grad():
+        base = pipeline.encode_prompt(prompt, None)[1]
+        pipeline.load_lora_weights(str(run.output), weight_name=run.lora_file.name)
+        full = pipeline.encode_prompt(prompt, None)[1]
+        pipeline.set_adapters(pipeline.get_active_adapters(), 0.0)
+        none = pipeline.encode_prompt(prompt, None)[1]
+    encoder = encoder_of(short_run(run__name="ours"))
+    encoder.set_weights(encoder_weights_of(run))
+    ours = encoder.pooled_by_text([prompt])[prompt]
+    assert torch.equal(base, none) and not torch.allclose(base, full, atol=1e-3) and torch.allclose(full, ours, atol=1e-5)
+
+
+def test_the_grid_scales_the_text_encoder_too(short_run):
+    run = run_of(short_run(text_encoder__enabled=1, optimizer__learning_rate=0.02))
+    go(run)
+    request = GridRequest(lora=run.lora_file.name, model_path=POCKET_FLUX, prompts=("ohwx woman", "a beach"), strengths=(0.0, 0.5, 1.0), width=64, height=64, num_inference_steps=1)
+    model, hardware = open_model_folder(Path(POCKET_FLUX)), choose_hardware("fp32")
+    embeds = encode_for_grid(request, read_lora_header(run.lora_file), model, hardware)
+    plain = encode_prompt(load_text_encoders(model, hardware, 512), "ohwx woman")
+    rows = embeds[0].pooled_prompt_embeds
+    assert rows.shape[0] == 3 and torch.allclose(rows[:1], plain.pooled_prompt_embeds, atol=1e-6) and not torch.allclose(rows[0], rows[2], atol=1e-3)
+    assert torch.equal(embeds[0].rows(slice(1, 3)).pooled_prompt_embeds, rows[1:3])

@@ -33,7 +33,7 @@ def test_a_dry_run_prints_the_plan_and_does_nothing(photos, tmp_path):
 @pytest.mark.parametrize(
     ("variables", "arguments", "words"),
     [
-        ({"ENABLE_TE": 1}, [], "text encoder"), ({"TWO_PHASE_TE": 1}, [], "text encoder"), ({"USE_REG": 1}, [], "regularization"), ({"MAX_STEPS": "many"}, [], "MAX_STEPS"), ({"RANK": 0}, [], "lora.rank"),
+        ({"USE_REG": 1, "REG_DIR": "/nowhere"}, [], "/nowhere"), ({"MAX_STEPS": "many"}, [], "MAX_STEPS"), ({"RANK": 0}, [], "lora.rank"),
         ({"MODEL_PATH": "/nowhere"}, [], "not there"), ({"MODEL_PATH": "data"}, [], "not a FLUX"), ({"DATA_DIR": "/nowhere"}, [], "dataset folder"), ({"RESOLUTION": 4096}, [], "dataset.resolution"),
         ({}, ["--set", "train.stepps=3"], "train.steps"), ({}, ["--preset", "fats"], "fast"), ({}, ["--resume", "nobody"], "nobody"),
     ],
@@ -41,6 +41,16 @@ def test_a_dry_run_prints_the_plan_and_does_nothing(photos, tmp_path):
 def test_what_cannot_be_done_is_refused_with_the_fix_and_code_2(photos, tmp_path, variables, arguments, words):
     result = call("scripts/train.py", *arguments, variables={**demo(photos, tmp_path), **variables})
     assert result.returncode == 2 and words in result.stderr and "Traceback" not in result.stderr, result.stderr
+
+
+def test_the_guides_two_phases_run_by_one_variable_and_by_two_commands(photos, tmp_path):
+    small = ["--set", "sampling.every=0", "--set", "lora.rank=4", "--set", "lora.alpha=4"]
+    one = call("scripts/train.py", "--preset", "demo", *small, variables=demo(photos, tmp_path, RUN_NAME="both", TWO_PHASE_TE=1, USE_REG=1))
+    assert one.returncode == 0 and "Freezing the text encoder" in one.stdout + one.stderr, one.stderr
+    phase_1 = call("scripts/train.py", "--preset", "demo", *small, variables=demo(photos, tmp_path, RUN_NAME="subject_phase1", ENABLE_TE=1))
+    assert phase_1.returncode == 0, phase_1.stderr
+    phase_2 = call("scripts/train.py", "--preset", "demo", *small, variables=demo(photos, tmp_path, RUN_NAME="subject", ENABLE_TE=0, RESUME_FROM=tmp_path / "output" / "subject_phase1.safetensors"))
+    assert phase_2.returncode == 0 and (tmp_path / "output" / "subject.safetensors").is_file(), phase_2.stderr
 
 
 def test_train_resume_and_evaluate_by_command(photos, tmp_path):

@@ -41,3 +41,21 @@ def test_the_plot_is_bounded_and_keeps_the_last_point():
 def test_a_picture_drawn_again_replaces_the_old_one():
     image = ONE_OF_EACH[4]
     assert len(fold([image, image]).images) == 1
+
+
+def test_a_run_that_goes_silent_is_noticed_after_ten_steps_time_and_a_minute():
+    view = fold([RunStarted(job="train", name="a", steps=100, time=0), *(StepDone(step=n, loss=1, learning_rate=1, grad_norm=1, seconds=9, memory_gib=0, time=9 * n) for n in range(1, 6))])
+    assert view.silent_for(45 + 80) is None and view.silent_for(45 + 100) == 100
+    fast = fold([RunStarted(job="train", name="a", steps=100, time=0), StepDone(step=1, loss=1, learning_rate=1, grad_norm=1, seconds=0.1, memory_gib=0, time=1)])
+    assert fast.silent_for(50) is None and fast.silent_for(70) == 69
+    drawing = fold([RunStarted(job="train", name="a", steps=100, time=0), StepDone(step=1, loss=1, learning_rate=1, grad_norm=1, seconds=0.1, memory_gib=0, time=1), Phase(what="Drawing samples", time=2)])
+    assert drawing.silent_for(500) is None
+
+
+def test_a_shutdown_reads_as_interrupted_and_a_stop_as_stopped():
+    assert fold([RunStopped(step=3, seconds=1, by="shutdown")]).state == "interrupted" and fold([RunStopped(step=3, seconds=1)]).state == "stopped"
+
+
+def test_held_out_losses_have_a_curve_of_their_own():
+    points = plot_points(fold([RunStarted(job="train", name="a", steps=9), FixedNoiseLoss(step=3, loss=0.3, held_out=0.4)]))
+    assert points == [(3, 0.3, "fixed noise"), (3, 0.4, "held out")]

@@ -70,7 +70,7 @@ def test_a_damaged_run_is_said_and_the_page_stays_up(studio, damage):
 def test_hostile_names_and_texts_are_shown_as_text(studio):
     evil = "<img src=x onerror=alert(1)>"
     run = run_with(studio, "anna", STARTED, Phase(what=evil), RunFailed(what=evil, fix=evil))
-    assert "<img" not in status_html(run, fold(run.log.read()[0]), "failed", False, evil)
+    assert "<img" not in status_html(run, fold(run.log.read()[0]), "failed", False, evil, None)
 
 
 def test_every_setting_is_in_the_form_exactly_once(studio):
