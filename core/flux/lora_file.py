@@ -19,7 +19,7 @@ from torch import Tensor
 
 from core.durable import write_atomic
 from core.errors import UserError
-from core.flux.model_folder import ModelFolder
+from core.flux.model_folder import ModelFolder, read_safetensors_header
 from core.settings import Settings
 
 # peft's names of CLIP's weights begin with "encoder."; in the file they carry the module path of the pipeline, as ComfyUI and Forge know it.
@@ -27,7 +27,6 @@ TRANSFORMER_PREFIX = "transformer."
 ENCODER_PREFIX = "text_encoder.text_model."
 KEY_PATTERN = re.compile(r"^(?:transformer\.((?:single_)?transformer_blocks\.\d+\.[a-z0-9_.]+)|text_encoder\.text_model\.(encoder\.layers\.\d+\.[a-z0-9_.]+))\.lora_([AB])\.weight$")
 OWN_METADATA = "identity_lora_studio"
-LARGEST_HEADER = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -109,18 +108,10 @@ def metadata_of(settings: Settings, model: ModelFolder, step: int, photos: int, 
 def read_lora_header(path: Path) -> LoraFile:
     """Reads names, shapes and metadata only. Raises UserError for anything that is not a FLUX transformer LoRA."""
     fix = "Choose a FLUX.1 LoRA in diffusers format, such as the ones trained here."
-    try:
-        with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= min(LARGEST_HEADER, path.stat().st_size - 8):
-                raise ValueError("its header length cannot be true")
-            header = json.loads(file.read(length))
-    except FileNotFoundError:
-        raise UserError("The LoRA file is not there.", str(path), "Check the name; finished runs write output/<run>.safetensors.") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"This is not a safetensors file: {error}", str(path), fix) from None
-    metadata = header.pop("__metadata__", {}) if isinstance(header, dict) else None
-    if not isinstance(metadata, dict) or not header:
+    if not path.is_file():
+        raise UserError("The LoRA file is not there.", str(path), "Check the name; finished runs write output/<run>.safetensors.")
+    header, metadata = read_safetensors_header(path)
+    if not header:
         raise UserError("This safetensors file holds no weights.", str(path), fix)
     foreign = [name for name in header if not KEY_PATTERN.match(name)]
     if foreign:

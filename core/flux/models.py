@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from diffusers import AutoencoderKL, FluxTransformer2DModel
+from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokenizer
 
 from core.errors import UserError
 from core.flux.model_folder import ModelFolder
+from core.flux.weights import COPY_AGAIN, WeightSource, file_source, folder_source
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,37 @@ def load_vae(folder: ModelFolder, hardware: Hardware) -> AutoencoderKL:
     return _frozen(vae, hardware)
 
 
-def load_transformer(folder: ModelFolder, hardware: Hardware) -> FluxTransformer2DModel:
-    transformer = FluxTransformer2DModel.from_pretrained(folder.path / "transformer", torch_dtype=hardware.dtype, use_safetensors=True, local_files_only=True)
+def load_transformer(folder: ModelFolder, hardware: Hardware, finish_block: Callable[[nn.Module], None] = lambda block: None) -> FluxTransformer2DModel:
+    """Block by block onto the device in its final precision: the peak is the finished model and one block.
+
+    `finish_block` is called with each block as soon as its weights are there (to turn it into 8 bits). Raises UserError
+    that names the first weight that is missing, misshapen or unknown.
+    """
+    config = FluxTransformer2DModel.load_config(folder.path / "transformer", local_files_only=True)
+    with torch.device("meta"):
+        transformer = FluxTransformer2DModel.from_config(config)
+    source = file_source(folder.transformer_file, folder.hidden) if folder.transformer_file else folder_source(folder.path / "transformer", folder.hidden)
+    surplus = source.surplus({name for name, _ in transformer.named_parameters()})
+    if surplus:
+        raise UserError(f"The model has {len(surplus)} weights that FLUX.1-dev does not have (first: {surplus[0]}).", str(folder.transformer_file or folder.path), "Choose a FLUX.1-dev or a model made from it.")
+    blocks = {f"{kind}.{number}": block for kind in ("transformer_blocks", "single_transformer_blocks") for number, block in enumerate(getattr(transformer, kind))}
+    for prefix, block in blocks.items():
+        _fill(block, prefix, source, hardware)
+        finish_block(block.requires_grad_(False))
+    for prefix, module in transformer.named_children():
+        if prefix not in ("transformer_blocks", "single_transformer_blocks"):
+            _fill(module, prefix, source, hardware)
     return _frozen(transformer, hardware)
+
+
+def _fill(module: nn.Module, prefix: str, source: WeightSource, hardware: Hardware) -> None:
+    """Give a module on the meta device its weights."""
+    for name, parameter in list(module.named_parameters()):
+        tensor = source.read(f"{prefix}.{name}")
+        if tensor.shape != parameter.shape:
+            raise UserError(f"The weight {prefix}.{name} has shape {tuple(tensor.shape)} instead of {tuple(parameter.shape)}.", "base model", COPY_AGAIN)
+        owner = module.get_submodule(name.rpartition(".")[0])
+        setattr(owner, name.rpartition(".")[2], nn.Parameter(tensor.to(hardware.device, hardware.dtype), requires_grad=False))
 
 
 def free_memory() -> None:
