@@ -101,10 +101,12 @@ def read_safetensors_header(file: Path) -> tuple[dict[str, Any], dict[str, Any]]
             if not 2 <= length <= min(LARGEST_HEADER, file.stat().st_size - 8):
                 raise ValueError("its header length cannot be true")
             header = json.loads(opened.read(length))
+        if not isinstance(header, dict):
+            raise ValueError("its header is no list of weights")
         metadata = header.pop("__metadata__", {})
         if not isinstance(metadata, dict) or not all(isinstance(entry, dict) and isinstance(entry.get("shape"), list) for entry in header.values()):
             raise ValueError("its header is no list of weights")
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"This is not a safetensors file: {error}", str(file), "Only .safetensors files are loaded, never pickles or GGUF.") from None
     return header, metadata
 
