@@ -113,7 +113,7 @@ def test_a_sound_file_passes_every_check(file):
     assert len(checks) >= 6 and [check.what for check in checks if not check.passed] == []
 
 
-def test_a_sound_file_draws_in_diffusers(short_run, tmp_path):
+def test_a_sound_file_draws_in_diffusers(tmp_path):
     transformer = FluxTransformer2DModel.from_pretrained(Path(POCKET_FLUX) / "transformer")
     saved = save_lora_file(tmp_path / "b.safetensors", lora_weights(shaken(transformer, add_lora, "attn-mlp", 1)), 1.0, {})
     assert [check.passed for check in verify(saved.path, Path(POCKET_FLUX))[-2:]] == [True, True]
