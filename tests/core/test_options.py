@@ -110,7 +110,7 @@ def test_noise_offset_moves_noise_and_target_alike(short_run):
 
 
 def test_one_picture_a_forward_gives_the_same_gradient_as_many(short_run, monkeypatch):
-    changes = {"train__batch_size": 2, "train__gradient_accumulation_steps": 2, "train__steps": 2}
+    changes = {"train__batch_size": 2, "train__gradient_accumulation_steps": 2, "train__steps": 2, "model__base": "full"}
     together = run_of(short_run(run__name="together", **changes))
     go(together)
     one_by_one = run_of(short_run(run__name="one", **changes))
