@@ -58,9 +58,15 @@ table.grid th { font-weight: 600; text-align: center; padding: 2px; } table.grid
 table.grid td.prompt { padding: 6px 2px 0; font-size: .84rem; color: var(--body-text-color-subdued); }
 table.grid img, .blank { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 8px; display: block; background: var(--background-fill-secondary); image-rendering: auto; }
 table.plain { width: 100%; border-collapse: collapse; font-size: .9rem; } table.plain th, table.plain td { text-align: left; padding: 5px 9px; border-bottom: 1px solid var(--border-color-primary); }
-#log textarea { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .8rem; line-height: 1.45; }
+/* The plot measures its frame without the legend, which would be cut off. */
+#loss .vega-embed { height: 252px !important; } #loss .vega-embed svg { overflow: visible !important; }
+.gradio-container .html-container { padding: 0 !important; }
+/* Last line at the bottom and in sight; reversed columns keep it there without a script. */
+.log { display: flex; flex-direction: column-reverse; max-height: 15rem; overflow: auto; padding: .6rem .8rem; border: 1px solid var(--border-color-primary); border-radius: 10px; background: var(--background-fill-primary); }
+.log pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; font: .8rem/1.45 ui-monospace, Menlo, Consolas, monospace; background: none; }
+input[type=checkbox] { border: 1px solid var(--neutral-400) !important; }
 #server-away { display: none; position: fixed; left: 50%; bottom: 16px; transform: translateX(-50%); background: #b3392c; color: #fff; padding: .5rem 1rem; border-radius: 8px; z-index: 1000; }
-@media (max-width: 640px) { .gradio-container { padding: 0 !important; } .gradio-container .main { padding: 12px !important; } .masthead h1 { font-size: 1.2rem; } .photos { grid-template-columns: repeat(2, 1fr); } }
+@media (max-width: 640px) { .gradio-container { padding: 0 !important; } .gradio-container .main { padding: 12px !important; } .masthead h1 { font-size: 1.2rem; } .photos { grid-template-columns: repeat(2, 1fr); max-height: 75vh; overflow: auto; } .tab-container button { font-size: .8rem; padding: 0 .3rem !important; } }
 """
 
 # Ticks of the page fail silently while the server is away; this says so in words.

@@ -58,9 +58,9 @@ class TrainingTab:
                 with gr.Accordion("Advanced: every setting", open=False, elem_id="advanced"):
                     form.place_advanced()
             with gr.Column(scale=2, min_width=320):
-                self.plot = gr.LinePlot(x="step", y="loss", color="curve", color_map=SERIES_COLOURS, height=300, label="Loss", buttons=[], visible=False, elem_id="loss")
+                self.plot = gr.LinePlot(x="step", y="loss", color="curve", color_map=SERIES_COLOURS, color_title=" ", height=300, label="Loss", buttons=[], visible=False, elem_id="loss")
                 self.samples = gr.HTML(nothing_yet("Loss, samples and log appear here."), elem_id="samples")
-                self.log = gr.Textbox(label="Log", lines=10, max_lines=10, autoscroll=True, interactive=False, buttons=["copy"], visible=False, elem_id="log")
+                self.log = gr.HTML(elem_id="log")
 
     @property
     def outputs(self) -> list[gr.components.Component]:
@@ -120,7 +120,7 @@ class TrainingTab:
             status_html(run, view, state, stopping and live, holder),
             gr.update(value=plot_frame(view), visible=True) if view.losses else gr.update(visible=False),
             samples_by_step(view.images),
-            gr.update(value="\n".join(f"{clock}  {text}" for clock, text in view.log[-LOG_LINES:]), visible=True),
+            log_html(view),
             gr.update(interactive=not busy),
             gr.update(interactive=live and not stopping),
             gr.update(interactive=not busy and state in ("stopped", "failed", "interrupted")),
@@ -130,12 +130,12 @@ class TrainingTab:
         """A run whose files cannot be read takes nothing else down."""
         status = f'<div class="status failed" role="status"><p class="failure">{as_html(error)}</p></div>'
         idle = gr.update(interactive=self.studio.store.holder() is None)
-        return [gr.update(choices=names, value=name), status, gr.update(visible=False), "", gr.update(visible=False), idle, gr.update(interactive=False), gr.update(interactive=False)]
+        return [gr.update(choices=names, value=name), status, gr.update(visible=False), "", "", idle, gr.update(interactive=False), gr.update(interactive=False)]
 
     def _empty(self) -> list[Any]:
         status = nothing_yet("No run yet. Choose a preset and press Start; Demo takes minutes and needs no GPU.")
         busy = self.studio.store.holder() is not None
-        return [gr.update(choices=[], value=None), status, gr.update(visible=False), nothing_yet("Loss, samples and log appear here."), gr.update(visible=False), gr.update(interactive=not busy), gr.update(interactive=False), gr.update(interactive=False)]
+        return [gr.update(choices=[], value=None), status, gr.update(visible=False), nothing_yet("Loss, samples and log appear here."), "", gr.update(interactive=not busy), gr.update(interactive=False), gr.update(interactive=False)]
 
 
 def about(preset_name: str) -> str:
@@ -152,6 +152,11 @@ def state_of(view: RunView, live: bool) -> str:
 def plot_frame(view: RunView) -> pd.DataFrame:
     """Typed even when empty: the plot keeps the kind of axis it saw first."""
     return pd.DataFrame(plot_points(view), columns=["step", "loss", "curve"]).astype({"step": "int64", "loss": "float64", "curve": "str"})
+
+
+def log_html(view: RunView) -> str:
+    lines = "\n".join(f"{clock}  {escape(text)}" for clock, text in view.log[-LOG_LINES:])
+    return f'<div class="log" role="log" aria-label="Log" tabindex="0"><pre>{lines}</pre></div>'
 
 
 def status_html(run: Run, view: RunView, state: str, stopping: bool, holder: str | None) -> str:
