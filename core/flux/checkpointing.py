@@ -21,5 +21,4 @@ def checkpoint_blocks(transformer: FluxTransformer2DModel, count: int) -> None:
             return block(*arguments, **keywords)
         return checkpoint(block, *arguments, use_reentrant=False, **keywords)
 
-    if chosen:
-        transformer.enable_gradient_checkpointing(run)
+    transformer.enable_gradient_checkpointing(run)

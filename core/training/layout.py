@@ -63,7 +63,9 @@ def place_transformer(plan: MemoryPlan, settings: Settings, model: ModelFolder, 
 
 
 def new_optimizer(parameters: list[nn.Parameter], settings: Settings) -> torch.optim.AdamW:
-    return torch.optim.AdamW(parameters, settings.optimizer.learning_rate, weight_decay=settings.optimizer.weight_decay)
+    """Fused where the device has it: the other kinds copy the whole LoRA at each step."""
+    fused = parameters[0].device.type == "cuda"
+    return torch.optim.AdamW(parameters, settings.optimizer.learning_rate, weight_decay=settings.optimizer.weight_decay, fused=fused)
 
 
 def relay(state: TrainState, plan: MemoryPlan, settings: Settings, model: ModelFolder, hardware: Hardware) -> None:

@@ -55,8 +55,8 @@ def test_what_a_block_keeps_is_what_the_forecast_says(dtype, kind, counts, hidde
         add_lora(model, rank, rank, "attn-mlp", seed=0)
         amounts.append(saved_bytes(model.train(), 64, 32, batch, dtype))
     measured, said = amounts[1] - amounts[0], saved_by_block(kind, ModelShape(1, 1, hidden, heads, 0), rank, 96 * batch, dtype.itemsize)
-    # A few hundred bytes a block are not in the formula, which shows at these sizes alone. In float32, the CPU's precision, what is kept varies with the batch.
-    assert 0.98 * measured <= said <= (1.02 if dtype == torch.bfloat16 else 1.1) * measured
+    # Never below (but for a few hundred bytes a block that show at these sizes alone); above by what a GPU keeps more, and in float32 by what large batches keep more.
+    assert 0.98 * measured <= said <= 1.12 * measured
 
 
 def test_a_checkpointed_block_keeps_its_input_alone():
