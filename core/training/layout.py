@@ -9,7 +9,7 @@ import torch
 from diffusers import FluxTransformer2DModel
 from torch import nn
 
-from core.flux.checkpointing import checkpoint_blocks
+from core.flux.forward import checkpoint_blocks
 from core.flux.int8 import quantize_linears
 from core.flux.lora import add_dropout, add_lora, lora_weights, set_lora_weights
 from core.flux.model_folder import ModelFolder
