@@ -26,7 +26,7 @@ class Recipe:
     flux_steps: int = 8500
     flux_batch: int = 16
     distil_steps: int = 300
-    judge_steps: int = 800
+    judge_steps: int = 2400
     judge_people: int = 24
 
 
