@@ -1,7 +1,12 @@
 """What tests share: drawn people as photos, and settings of a run of seconds."""
 
+import os
 import random
 from pathlib import Path
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # One core each; before torch is imported, and for the processes that tests start.
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 

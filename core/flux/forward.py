@@ -7,7 +7,7 @@ Shapes: B pictures, C latent channels, S tokens of text and image, h width, D wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import torch
@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from core.flux.adapted import project
 from core.flux.flow import image_positions, pack, unpack
+from core.flux.modulation import Conditions, look_up, modulate
 
 
 def checkpoint_blocks(transformer: FluxTransformer2DModel, count: int) -> None:
@@ -32,26 +33,38 @@ def predict_velocity(
     transformer: FluxTransformer2DModel, noisy_BCHW: Tensor, sigma_B: Tensor, prompt_embeds_BLD: Tensor, pooled_prompt_embeds_BD: Tensor, guidance_scale: float, dtype: torch.dtype
 ) -> Tensor:
     """Velocity at noisy latents, (B, C, H, W) float32. `dtype` is that of the frozen base; for bfloat16 the pass runs under autocast."""
-    batch, _, height, width = noisy_BCHW.shape
+    height, width = noisy_BCHW.shape[2:]
     device = noisy_BCHW.device
-    with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
-        embedding = _embed_conditions(transformer, sigma_B.to(device), torch.full((batch,), guidance_scale, device=device), pooled_prompt_embeds_BD.to(dtype), dtype)
+    conditions = Conditions(sigma_B, pooled_prompt_embeds_BD, guidance_scale)
+    with _autocast(device, dtype):
+        embedding = _embed(transformer, conditions, device, dtype)
         image, text = transformer.x_embedder(pack(noisy_BCHW).to(dtype)), transformer.context_embedder(prompt_embeds_BLD.to(dtype))
         rotation = _rotation(tuple(transformer.config.axes_dims_rope), text.shape[1], height, width, device)
-        run = _runner(transformer)
+        run, modulation = _runner(transformer), iter(modulate(transformer, embedding, conditions))
         for block in transformer.transformer_blocks:
-            text, image = run(_double_block, block, text, image, embedding, rotation)
+            text, image = run(_double_block, block, text, image, next(modulation), next(modulation), rotation)
         joint = torch.cat((text, image), dim=1)
         for block in transformer.single_transformer_blocks:
-            joint = run(_single_block, block, joint, embedding, rotation)
+            joint = run(_single_block, block, joint, next(modulation), rotation)
         tokens = transformer.proj_out(transformer.norm_out(joint[:, text.shape[1] :], embedding))
     return unpack(tokens, height, width).float()
 
 
-def _embed_conditions(transformer: FluxTransformer2DModel, sigma_B: Tensor, guidance_B: Tensor, pooled_BD: Tensor, dtype: torch.dtype) -> Tensor:
+def look_ahead(transformer: FluxTransformer2DModel, upcoming: Sequence[Conditions], device: torch.device, dtype: torch.dtype) -> None:
+    """Say which forward passes come next; where the modulation is on the host, its weights then visit the device once for all of them."""
+    with _autocast(device, dtype):
+        look_up(transformer, upcoming, lambda conditions: _embed(transformer, conditions, device, dtype))
+
+
+def _autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16)
+
+
+def _embed(transformer: FluxTransformer2DModel, conditions: Conditions, device: torch.device, dtype: torch.dtype) -> Tensor:
     """(B, h). Noise level and guidance are rounded to the dtype of the base, as FLUX was trained."""
-    conditions = [sigma_B.to(dtype) * 1000] + ([guidance_B.to(dtype) * 1000] if transformer.config.guidance_embeds else [])
-    return transformer.time_text_embed(*conditions, pooled_BD)
+    sigma = conditions.sigma_B.to(device, dtype)
+    numbers = [sigma * 1000] + ([torch.full_like(sigma, conditions.guidance_scale) * 1000] if transformer.config.guidance_embeds else [])
+    return transformer.time_text_embed(*numbers, conditions.pooled_prompt_embeds_BD.to(device, dtype))
 
 
 def _runner(transformer: FluxTransformer2DModel) -> Callable[..., object]:
@@ -68,10 +81,9 @@ def _runner(transformer: FluxTransformer2DModel) -> Callable[..., object]:
     return run
 
 
-def _double_block(block: nn.Module, text: Tensor, image: Tensor, embedding: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor]:
-    attn, activated = block.attn, F.silu(embedding)
-    image_parts = block.norm1.linear(activated).chunk(6, dim=1)
-    text_parts = block.norm1_context.linear(activated).chunk(6, dim=1)
+def _double_block(block: nn.Module, text: Tensor, image: Tensor, image_modulation_BK: Tensor, text_modulation_BK: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor]:
+    attn = block.attn
+    image_parts, text_parts = image_modulation_BK.chunk(6, dim=1), text_modulation_BK.chunk(6, dim=1)
     image_qkv = project([attn.to_q, attn.to_k, attn.to_v], _modulate(image, *image_parts[:2]))
     text_qkv = project([attn.add_q_proj, attn.add_k_proj, attn.add_v_proj], _modulate(text, *text_parts[:2]))
     query = _norm_rotate(attn.heads, rotation, (text_qkv[0], attn.norm_added_q), (image_qkv[0], attn.norm_q))
@@ -91,9 +103,9 @@ def _finish(x: Tensor, attended: Tensor, output: nn.Module, feed_forward: nn.Mod
     return torch.addcmul(x, gate_mlp[:, None], project([feed_forward.net[2]], None, hidden)[0])
 
 
-def _single_block(block: nn.Module, joint: Tensor, embedding: Tensor, rotation: Tensor) -> Tensor:
+def _single_block(block: nn.Module, joint: Tensor, modulation_BK: Tensor, rotation: Tensor) -> Tensor:
     attn = block.attn
-    shift, scale, gate = block.norm.linear(F.silu(embedding)).chunk(3, dim=1)
+    shift, scale, gate = modulation_BK.chunk(3, dim=1)
     modulated = _modulate(joint, shift, scale)
     if type(block.proj_mlp) is type(attn.to_q):
         query, key, value, hidden = project([attn.to_q, attn.to_k, attn.to_v, block.proj_mlp], modulated)

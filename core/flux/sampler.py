@@ -12,9 +12,10 @@ from torch import Tensor
 
 from core.flux.encode import PromptEmbeds
 from core.flux.flow import flux_mu, shift_sigmas
-from core.flux.forward import predict_velocity
+from core.flux.forward import look_ahead, predict_velocity
 from core.flux.lora import strengths_per_picture
 from core.flux.models import Hardware
+from core.flux.modulation import Conditions
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,12 @@ def draw_latents(
     noise = first_noise(drawing, transformer.config.in_channels // 4, seed)
     latents = noise.to(hardware.device).expand(count, -1, -1, -1)
     prompt_embeds = prompt.prompt_embeds.to(hardware.device).expand(count, -1, -1)
-    pooled = prompt.pooled_prompt_embeds.to(hardware.device).expand(count, -1)
+    pooled = prompt.pooled_prompt_embeds.expand(count, -1)
     sigmas = sampler_sigmas(drawing.num_inference_steps, drawing.height * drawing.width // 256).tolist()
+    levels = [torch.full((count,), sigma) for sigma in sigmas[:-1]]
+    look_ahead(transformer, [Conditions(sigma_B, pooled, drawing.guidance_scale) for sigma_B in levels], hardware.device, hardware.dtype)
     with strengths_per_picture(transformer, strengths):
-        for sigma, next_sigma in itertools.pairwise(sigmas):
-            sigma_B = torch.full((count,), sigma, device=hardware.device)
+        for sigma_B, (sigma, next_sigma) in zip(levels, itertools.pairwise(sigmas), strict=True):
             velocity = predict_velocity(transformer, latents, sigma_B, prompt_embeds, pooled, drawing.guidance_scale, hardware.dtype)
             latents = latents + (next_sigma - sigma) * velocity
             on_step()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import random
+import shutil
 from pathlib import Path
 
 from core.dataset.captions import write_caption
@@ -30,11 +32,19 @@ def demo_scenes(seed: str, count: int) -> list[Scene]:
 
 
 def make_demo_subject(folder: Path = DEMO_FOLDER) -> None:
-    """Draw what is missing; what is there, edited captions too, stays as it is."""
+    """Draw the person whole or not at all; a folder that is there, edited captions too, stays as it is."""
     if folder.exists():
         return
-    folder.mkdir(parents=True)
-    write_photos(folder, demo_identity(), demo_scenes(SEED, DEMO_PHOTOS), DEMO_SUBJECT, DEMO_SIZE)
+    hidden = folder.with_name(f".{folder.name}-{os.getpid()}")
+    shutil.rmtree(hidden, ignore_errors=True)
+    hidden.mkdir(parents=True)
+    write_photos(hidden, demo_identity(), demo_scenes(SEED, DEMO_PHOTOS), DEMO_SUBJECT, DEMO_SIZE)
+    try:
+        hidden.rename(folder)
+    except OSError:
+        shutil.rmtree(hidden)
+        if not folder.exists():  # else another process was quicker
+            raise
 
 
 def write_photos(folder: Path, identity: Identity, scenes: list[Scene], subject: str, size: int) -> None:

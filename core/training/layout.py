@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import psutil
 import torch
 from diffusers import FluxTransformer2DModel
@@ -14,7 +12,9 @@ from core.flux.int8 import quantize_linears
 from core.flux.lora import add_dropout, add_lora, lora_weights, set_lora_weights
 from core.flux.model_folder import ModelFolder
 from core.flux.models import Hardware, empty_transformer, free_memory, load_transformer
+from core.flux.modulation import move_modulation_to_host
 from core.settings import Settings
+from core.training.adam8 import AdamW8bit
 from core.training.memory import Forecast, MemoryPlan, ModelShape
 from core.training.preflight import ladder
 from core.training.prepare import Material
@@ -39,9 +39,11 @@ def free_bytes(hardware: Hardware) -> int:
 def rungs_for(settings: Settings, shape: ModelShape, tokens: int, free: int, hardware: Hardware) -> list[tuple[MemoryPlan, Forecast]]:
     """The plans that fit into `free` bytes, best first; `tokens` are those of the largest picture with its caption. Raises Refused when none fits."""
     train = settings.train
+    # Its weights are read anew where it is adapted, and its input changes at each step while the text encoder is trained.
+    hosts_modulation = hardware.device.type == "cuda" and settings.lora.targets != "blocks" and not settings.trains_text_encoder
     return ladder(
         shape, free, 2 if hardware.dtype == torch.bfloat16 else 4, settings.lora.rank, settings.lora.targets, tokens,
-        train.batch_size * train.gradient_accumulation_steps, settings.model.base, settings.model.gradient_checkpointing,
+        train.batch_size * train.gradient_accumulation_steps, settings.model.base, settings.model.gradient_checkpointing, hosts_modulation, settings.optimizer.kind == "adamw8bit",
     )  # fmt: skip
 
 
@@ -53,7 +55,13 @@ def most_tokens(material: Material) -> int:
 
 def place_transformer(plan: MemoryPlan, settings: Settings, model: ModelFolder, hardware: Hardware) -> tuple[FluxTransformer2DModel, list[nn.Parameter]]:
     """The transformer in the plan's precision and checkpointing, with a LoRA that changes nothing yet."""
-    finish = partial(quantize_linears, int8_products=settings.model.int8_products) if plan.int8_base else (lambda block: None)
+
+    def finish(block: nn.Module) -> None:
+        if plan.modulation_on_host:
+            move_modulation_to_host(block)
+        if plan.int8_base:
+            quantize_linears(block, settings.model.int8_products)
+
     transformer = load_transformer(model, hardware, finish)
     parameters = add_lora(transformer, settings.lora.rank, settings.lora.alpha, settings.lora.targets, settings.train.seed)
     if settings.lora.dropout:
@@ -62,15 +70,17 @@ def place_transformer(plan: MemoryPlan, settings: Settings, model: ModelFolder, 
     return transformer, parameters
 
 
-def new_optimizer(parameters: list[nn.Parameter], settings: Settings) -> torch.optim.AdamW:
+def new_optimizer(parameters: list[nn.Parameter], settings: Settings) -> torch.optim.Optimizer:
     """Fused where the device has it: the other kinds copy the whole LoRA at each step."""
+    if settings.optimizer.kind == "adamw8bit":
+        return AdamW8bit(parameters, settings.optimizer.learning_rate, weight_decay=settings.optimizer.weight_decay)
     fused = parameters[0].device.type == "cuda"
     return torch.optim.AdamW(parameters, settings.optimizer.learning_rate, weight_decay=settings.optimizer.weight_decay, fused=fused)
 
 
 def relay(state: TrainState, plan: MemoryPlan, settings: Settings, model: ModelFolder, hardware: Hardware) -> None:
     """Go over to another plan in mid-run; weights, moments and step stay what they are."""
-    if plan.int8_base == state.plan.int8_base:
+    if (plan.int8_base, plan.modulation_on_host) == (state.plan.int8_base, state.plan.modulation_on_host):
         checkpoint_blocks(state.transformer, plan.checkpointed)
     else:
         weights, moments = lora_weights(state.transformer), state.optimizer.state_dict()

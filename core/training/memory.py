@@ -48,6 +48,7 @@ class MemoryPlan:
     int8_base: bool
     checkpointed: int
     micro_batch: int
+    modulation_on_host: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Forecast:
         return self.weights + self.lora + self.activations + self.working
 
 
-def forecast(shape: ModelShape, plan: MemoryPlan, bytes_per_value: int, rank: int, targets: str, tokens: int) -> Forecast:
+def forecast(shape: ModelShape, plan: MemoryPlan, bytes_per_value: int, rank: int, targets: str, tokens: int, adam8: bool = False) -> Forecast:
     """Peak of a training step; `tokens` are those of one picture with its caption, `bytes_per_value` is 2 for bf16 and 4 for float32."""
     forward_tokens = tokens * plan.micro_batch
     saved = {kind: saved_by_block(kind, shape, rank, forward_tokens, bytes_per_value) for kind in shape.blocks}
@@ -75,7 +76,7 @@ def forecast(shape: ModelShape, plan: MemoryPlan, bytes_per_value: int, rank: in
     largest = max(saved.values())
     working = largest * (2 if plan.checkpointed else 1) + _widest_layer(shape, plan) + WORKSPACE
     moving = activations + working
-    return Forecast(base_bytes(shape, plan.int8_base, bytes_per_value), lora_bytes(shape, rank, targets), round(activations), round(working + LOST * moving))
+    return Forecast(base_bytes(shape, plan.int8_base, bytes_per_value, plan.modulation_on_host), lora_bytes(shape, rank, targets, adam8), round(activations), round(working + LOST * moving))
 
 
 def saved_by_block(kind: str, shape: ModelShape, rank: int, tokens: int, bytes_per_value: int) -> int:
@@ -84,21 +85,23 @@ def saved_by_block(kind: str, shape: ModelShape, rank: int, tokens: int, bytes_p
     return tokens * (bytes_per_value * (values_h * shape.hidden + values_r * rank) + bytes_head * shape.heads + bytes_token)
 
 
-def base_bytes(shape: ModelShape, int8: bool, bytes_per_value: int) -> int:
+def base_bytes(shape: ModelShape, int8: bool, bytes_per_value: int, modulation_on_host: bool = False) -> int:
     """The frozen model. In 8 bits the blocks' linear layers take one byte a weight and a float32 scale a row."""
+    modulation = sum(count * _MODULATION[kind] for kind, count in shape.blocks.items()) * shape.hidden if modulation_on_host else 0
+    linear = shape.linear_parameters - modulation * shape.hidden
     if not int8:
-        return (shape.linear_parameters + shape.other_parameters) * bytes_per_value
-    rows = sum(count * (13 if kind == "single" else 26 + 4) for kind, count in shape.blocks.items()) * shape.hidden
-    return shape.linear_parameters + 4 * rows + shape.other_parameters * bytes_per_value
+        return (linear + shape.other_parameters) * bytes_per_value
+    rows = sum(count * (13 if kind == "single" else 26 + 4) for kind, count in shape.blocks.items()) * shape.hidden - modulation
+    return linear + 4 * rows + shape.other_parameters * bytes_per_value
 
 
 def lora_parameters(shape: ModelShape, rank: int, targets: str) -> int:
     return sum(count * _ADAPTED[targets][kind] for kind, count in shape.blocks.items()) * shape.hidden * rank
 
 
-def lora_bytes(shape: ModelShape, rank: int, targets: str) -> int:
-    """Weights, gradients and AdamW's two moments, all float32."""
-    return 16 * lora_parameters(shape, rank, targets)
+def lora_bytes(shape: ModelShape, rank: int, targets: str, adam8: bool = False) -> int:
+    """Weights, gradients and AdamW's two moments, all float32; with `adam8` the moments take a byte and a scale for every 256."""
+    return round((10 + 8 / 256 if adam8 else 16) * lora_parameters(shape, rank, targets))
 
 
 def _kept_whole(shape: ModelShape, checkpointed: int) -> dict[str, int]:

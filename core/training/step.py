@@ -17,10 +17,11 @@ from core.dataset.captions import class_caption
 from core.errors import UserError
 from core.events import StepDone
 from core.flux.flow import FlowSample, add_noise, draw_noise, draw_sigmas, snr_weights, velocity_loss
-from core.flux.forward import predict_velocity
+from core.flux.forward import look_ahead, predict_velocity
 from core.flux.lora import without_lora
 from core.flux.model_folder import ModelFolder
 from core.flux.models import Hardware, memory_gib
+from core.flux.modulation import Conditions, table_of
 from core.runs import Run
 from core.settings import Settings
 from core.training.batches import batch_at
@@ -31,6 +32,10 @@ from core.training.world import World
 
 # Added to the seed where class photos are drawn, so that they are not paired with the same photo each epoch.
 CLASS_SEED = 7_919
+# Real photos are unguided samples.
+TRAINING_GUIDANCE = 1.0
+# So many steps' modulations are computed together where its weights are on the host.
+STEPS_AHEAD = 64
 
 
 class StepGivenUp(Exception):
@@ -72,6 +77,7 @@ def train_step(state: TrainState, parts: Parts, should_stop: Callable[[], bool])
     """
     began = time.monotonic()
     settings, world = parts.settings, parts.world
+    _look_ahead(state, parts)
     learning_rate = _set_learning_rates(state, settings)
     state.set_training()
     losses = torch.zeros(2, device=parts.hardware.device)
@@ -97,7 +103,7 @@ def train_step(state: TrainState, parts: Parts, should_stop: Callable[[], bool])
 
 
 def losses_of(state: TrainState, parts: Parts, sample: FlowSample, captions: Sequence[str]) -> Tensor:
-    """Per-picture loss, (B,) float32 on the device; training guidance is 1.0, because real photos are unguided samples."""
+    """Per-picture loss, (B,) float32 on the device."""
     sample = _on_device(sample, parts.hardware)
     return velocity_loss(velocity_of(state, parts, sample, captions, state.pooled(captions, parts.material.embeds)), sample)
 
@@ -129,6 +135,32 @@ def class_batches(step: int, parts: Parts) -> list[Batch]:
     return [draw_batch(parts.material.class_photos, position, parts.settings.train.seed + CLASS_SEED, parts) for position in _positions(step, parts)]
 
 
+def _look_ahead(state: TrainState, parts: Parts) -> None:
+    """Where the modulation is on the host: have it ready for the forwards of this step and those after it."""
+    if table_of(state.transformer) is None:
+        return
+    steps = range(state.step, min(state.step + STEPS_AHEAD, parts.settings.train.steps))
+    if not all(table_of(state.transformer).has(one) for one in _conditions_of(state, parts, state.step)):
+        look_ahead(state.transformer, [one for step in steps for one in _conditions_of(state, parts, step)], parts.hardware.device, parts.hardware.dtype)
+
+
+def _conditions_of(state: TrainState, parts: Parts, step: int) -> list[Conditions]:
+    """Of every forward of a step."""
+    settings, embeds = parts.settings, parts.material.embeds
+    conditions = []
+    batches = list(regrouped(photo_batches(step, parts), state.plan.micro_batch))
+    regularized = _is_regularized(step, settings)
+    if regularized and parts.material.class_photos:
+        batches += regrouped(class_batches(step, parts), state.plan.micro_batch)
+    for batch in batches:
+        conditions.append(Conditions(batch.sample.sigma_B, state.pooled(batch.captions, embeds), TRAINING_GUIDANCE))
+        if regularized and not parts.material.class_photos:
+            captions = _class_captions(batch, parts)
+            for pooled in (state.pooled(captions, embeds), _base_pooled(captions, parts)):
+                conditions.append(Conditions(batch.sample.sigma_B, pooled, TRAINING_GUIDANCE))
+    return conditions
+
+
 def _positions(step: int, parts: Parts) -> list[int]:
     accumulation = parts.settings.train.gradient_accumulation_steps
     return [step * accumulation + number for number in parts.world.share_of(accumulation, "GRAD_ACCUM")]
@@ -155,23 +187,32 @@ def _weighted_loss(state: TrainState, parts: Parts, batch: Batch) -> Tensor:
 
 def _prior_loss(state: TrainState, parts: Parts, batch: Batch) -> Tensor:
     """Distance between what the LoRA and the base model predict for these noisy photos when the caption names only the class."""
-    dataset, embeds = parts.settings.dataset, parts.material.embeds
-    captions = [class_caption(caption, dataset.trigger_word, dataset.class_word) for caption in batch.captions]
+    captions = _class_captions(batch, parts)
     sample = _on_device(batch.sample, parts.hardware)
     with torch.no_grad(), without_lora(state.transformer):
-        base = velocity_of(state, parts, sample, captions, torch.cat([embeds[caption].pooled_prompt_embeds for caption in captions]))
-    loss_B = (velocity_of(state, parts, sample, captions, state.pooled(captions, embeds)) - base).pow(2).mean(dim=(1, 2, 3))
+        base = velocity_of(state, parts, sample, captions, _base_pooled(captions, parts))
+    loss_B = (velocity_of(state, parts, sample, captions, state.pooled(captions, parts.material.embeds)) - base).pow(2).mean(dim=(1, 2, 3))
     return (loss_B * batch.weight_B.to(loss_B.device)).sum()
+
+
+def _class_captions(batch: Batch, parts: Parts) -> list[str]:
+    dataset = parts.settings.dataset
+    return [class_caption(caption, dataset.trigger_word, dataset.class_word) for caption in batch.captions]
+
+
+def _base_pooled(captions: Sequence[str], parts: Parts) -> Tensor:
+    return torch.cat([parts.material.embeds[caption].pooled_prompt_embeds for caption in captions])
 
 
 def velocity_of(state: TrainState, parts: Parts, sample: FlowSample, captions: Sequence[str], pooled_BD: Tensor) -> Tensor:
     device = parts.hardware.device
     prompt_embeds = torch.cat([parts.material.embeds[caption].prompt_embeds for caption in captions]).to(device)
-    return predict_velocity(state.transformer, sample.noisy_BCHW, sample.sigma_B, prompt_embeds, pooled_BD.to(device), 1.0, parts.hardware.dtype)
+    return predict_velocity(state.transformer, sample.noisy_BCHW, sample.sigma_B, prompt_embeds, pooled_BD, TRAINING_GUIDANCE, parts.hardware.dtype)
 
 
 def _on_device(sample: FlowSample, hardware: Hardware) -> FlowSample:
-    return FlowSample(sample.noisy_BCHW.to(hardware.device), sample.target_BCHW.to(hardware.device), sample.sigma_B.to(hardware.device))
+    """Noise levels stay: the forward pass looks them up before it moves them."""
+    return FlowSample(sample.noisy_BCHW.to(hardware.device), sample.target_BCHW.to(hardware.device), sample.sigma_B)
 
 
 def _is_regularized(step: int, settings: Settings) -> bool:
