@@ -23,7 +23,7 @@ def read_safetensors_header(file: Path) -> tuple[dict[str, Any], dict[str, Any]]
         metadata = header.pop("__metadata__", {})
         if not isinstance(metadata, dict) or not all(isinstance(entry, dict) and isinstance(entry.get("shape"), list) for entry in header.values()):
             raise ValueError("its header is no list of weights")
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise UserError(f"This is not a safetensors file: {error}", str(file), "Only .safetensors files are loaded, never pickles or GGUF.") from None
     return header, metadata
 
