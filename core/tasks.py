@@ -259,8 +259,6 @@ def check_startable(settings: Settings) -> None:
     dataset = open_dataset(Path(settings.dataset.folder))
     if not dataset.samples:
         raise Refused("There is no photo to train on.", settings.dataset.folder, "Put 15 to 30 JPG, PNG or WebP photos there.")
-    if settings.regularization.enabled and settings.regularization.folder:
-        open_dataset(Path(settings.regularization.folder))
 
 
 def resumable(name: str, store: RunStore) -> Run:

@@ -63,15 +63,15 @@ def save_lora_file(path: Path, weights: Mapping[str, Tensor], scale: float, meta
     broken = [name for name, tensor in folded.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise UserError(f"The LoRA has values that are not finite (first in {broken[0]}).", str(path), "Resume from an earlier checkpoint with a lower learning rate (UNET_LR=5e-5).")
-    digest = _payload_sha256(safetensors.torch.save(folded))
+    digest = payload_sha256(safetensors.torch.save(folded))
     complete = {**metadata, "format": "pt", "sshs_model_hash": digest, "modelspec.hash_sha256": f"0x{digest}"}
     hidden = path.with_name(f".unproven-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(hidden, safetensors.torch.save(folded, metadata=complete))
-        opened = _open_as_diffusers_does(hidden)
+        opened = open_as_diffusers_does(hidden)
         same = opened.keys() == folded.keys() and all(torch.equal(opened[name], tensor) for name, tensor in folded.items())
-        if not same or _payload_sha256(hidden.read_bytes()) != digest:
+        if not same or payload_sha256(hidden.read_bytes()) != digest:
             raise UserError("The LoRA could not be read back as it was written.", str(path), "Check the disk, then resume from the last checkpoint.")
         os.replace(hidden, path)
     finally:
@@ -146,7 +146,7 @@ def _name_in_file(name: str) -> str:
     return (ENCODER_PREFIX if name.startswith("encoder.") else TRANSFORMER_PREFIX) + name
 
 
-def _open_as_diffusers_does(file: Path) -> dict[str, Tensor]:
+def open_as_diffusers_does(file: Path) -> dict[str, Tensor]:
     from diffusers import FluxPipeline
 
     weights, alphas = FluxPipeline.lora_state_dict(str(file.parent), weight_name=file.name, return_alphas=True, local_files_only=True)
@@ -160,7 +160,7 @@ def _rank_of(header: Mapping[str, Any], prefix: str, path: Path) -> int:
     return ranks.pop() if ranks else 0
 
 
-def _payload_sha256(raw: bytes) -> str:
+def payload_sha256(raw: bytes) -> str:
     """Of the bytes after the header, so that it does not depend on the metadata that carries it."""
     length = int.from_bytes(raw[:8], "little")
     return hashlib.sha256(raw[8 + length :]).hexdigest()

@@ -69,15 +69,20 @@ def load_vae(folder: ModelFolder, hardware: Hardware) -> AutoencoderKL:
     return _frozen(vae, hardware)
 
 
+def empty_transformer(folder: ModelFolder) -> FluxTransformer2DModel:
+    """Its layers on the meta device: sizes without weights."""
+    config = FluxTransformer2DModel.load_config(folder.path / "transformer", local_files_only=True)
+    with torch.device("meta"):
+        return FluxTransformer2DModel.from_config(config)
+
+
 def load_transformer(folder: ModelFolder, hardware: Hardware, finish_block: Callable[[nn.Module], None] = lambda block: None) -> FluxTransformer2DModel:
     """Block by block onto the device in its final precision: the peak is the finished model and one block.
 
     `finish_block` is called with each block as soon as its weights are there (to turn it into 8 bits). Raises UserError
     that names the weights that are missing, misshapen or unknown, before any is read.
     """
-    config = FluxTransformer2DModel.load_config(folder.path / "transformer", local_files_only=True)
-    with torch.device("meta"):
-        transformer = FluxTransformer2DModel.from_config(config)
+    transformer = empty_transformer(folder)
     source = file_source(folder.transformer_file, folder.hidden) if folder.transformer_file else folder_source(folder.path / "transformer", folder.hidden)
     source.require({name: tuple(parameter.shape) for name, parameter in transformer.named_parameters()})
     blocks = {f"{kind}.{number}": block for kind in ("transformer_blocks", "single_transformer_blocks") for number, block in enumerate(getattr(transformer, kind))}

@@ -30,7 +30,7 @@ _TOP = {
     "norm_out.linear": "final_layer.adaLN_modulation.1",
     "proj_out": "final_layer.linear",
 }
-_DOUBLE = {
+DOUBLE = {
     "norm1.linear": "img_mod.lin",
     "norm1_context.linear": "txt_mod.lin",
     "attn.to_q": "img_attn.qkv",
@@ -50,7 +50,7 @@ _DOUBLE = {
     "ff_context.net.0.proj": "txt_mlp.0",
     "ff_context.net.2": "txt_mlp.2",
 }
-_SINGLE = {
+SINGLE = {
     "norm.linear": "modulation.lin",
     "attn.to_q": "linear1",
     "attn.to_k": "linear1",
@@ -60,8 +60,8 @@ _SINGLE = {
     "attn.norm_k": "norm.key_norm",
     "proj_out": "linear2",
 }
-# Which rows of the joint matrix: the first, second or third of the model's width, then the rest.
-_THIRD = {"to_q": 0, "to_k": 1, "to_v": 2, "add_q_proj": 0, "add_k_proj": 1, "add_v_proj": 2, "proj_mlp": 3}
+# Which rows of a joint matrix are a module's: the first, second or third of the model's width, then the rest.
+PLACE_IN_JOINT = {"to_q": 0, "to_k": 1, "to_v": 2, "add_q_proj": 0, "add_k_proj": 1, "add_v_proj": 2, "proj_mlp": 3}
 
 
 @dataclass(frozen=True)
@@ -145,14 +145,14 @@ def their_name(module: str) -> str:
     if block is None:
         return _TOP[module]
     single, number, rest = block.groups()
-    return f"single_blocks.{number}.{_SINGLE[rest]}" if single else f"double_blocks.{number}.{_DOUBLE[rest]}"
+    return f"single_blocks.{number}.{SINGLE[rest]}" if single else f"double_blocks.{number}.{DOUBLE[rest]}"
 
 
 def _rows_of(module: str, width: int) -> tuple[slice, ...]:
     """The rows of the stored matrix that are this module's, in its order: scale and shift of the last norm stand the other way round."""
     if module == "norm_out.linear":
         return slice(width, None), slice(0, width)
-    third = _THIRD.get(module.rpartition(".")[2])
+    third = PLACE_IN_JOINT.get(module.rpartition(".")[2])
     if third is None:
         return (slice(None),)
     return (slice(third * width, None if third == 3 else (third + 1) * width),)

@@ -8,10 +8,14 @@ from pathlib import Path
 from core.dataset.buckets import buckets_for, place
 from core.dataset.folder import Dataset, open_dataset
 from core.dataset.imaging import upright_size
-from core.flux.model_folder import open_model_folder
+from core.flux.model_folder import ModelFolder, open_model_folder
+from core.flux.models import choose_hardware
 from core.presets import Resolved
 from core.settings import Settings, declarations, flatten, warnings_of
 from core.training.held_out import held_out_count
+from core.training.layout import free_bytes, rungs_for, shape_of
+from core.training.preflight import plan_words
+from core.training.prepare import placements_of
 
 
 def render_plan(resolved: Resolved, name: str) -> str:
@@ -29,10 +33,19 @@ def render_plan(resolved: Resolved, name: str) -> str:
         lines[-1] += f", each photo about {round(forwards * train.batch_size / len(dataset.samples))} times"
     lines += _extras(len(dataset.samples), settings)
     lines += [f"Model: {settings.model.path}, {model.double_blocks} + {model.single_blocks} blocks, made for {model.image_size} px"]
+    lines += _memory_lines(dataset, settings, model)
     output = Path(settings.run.output)
     lines += ["Files:", f"  {output / f'{name}.safetensors'}  the LoRA", f"  {output / 'samples' / name}/  samples", f"  {output / name}/  log and checkpoints"]
     lines += [f"Note: {sentence}" for sentence in warnings_of(settings)]
     return "\n".join(lines)
+
+
+def _memory_lines(dataset: Dataset, settings: Settings, model: ModelFolder) -> list[str]:
+    """The layout that would be chosen on this machine. Raises Refused when none fits."""
+    hardware, shape = choose_hardware(settings.model.precision), shape_of(model)
+    tokens = max(placement.bucket.width * placement.bucket.height // 256 for placement in placements_of(dataset, settings).values()) + settings.model.text_length
+    free = free_bytes(hardware)
+    return [f"Memory: {plan_words(*rungs_for(settings, shape, tokens, free, hardware)[0], shape, free)}"]
 
 
 def _extras(photos: int, settings: Settings) -> list[str]:

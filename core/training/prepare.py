@@ -87,10 +87,10 @@ def open_class_photos(settings: Settings) -> Dataset | None:
     """The regularization photos, or None when none are asked for. Raises UserError for a folder without any."""
     if not settings.regularization.enabled or not settings.regularization.folder:
         return None
-    dataset = open_dataset(Path(settings.regularization.folder))
-    if not dataset.samples:
-        raise UserError("There is no class photo to regularize with.", settings.regularization.folder, "Put photos of other people there, or leave REG_DIR empty: then no class photos are needed.")
-    return dataset
+    try:
+        return open_dataset(Path(settings.regularization.folder))
+    except UserError as error:
+        raise UserError(f"The class photos cannot be used. {error.what}", error.where, "Put photos of other people there, or leave REG_DIR empty: then no class photos are needed.") from None
 
 
 def placements_of(dataset: Dataset, settings: Settings) -> dict[str, Placement]:

@@ -20,10 +20,11 @@ from core.flux.lora import lora_weights, set_lora_weights
 from core.flux.models import free_memory
 from core.runs import Run
 from core.settings import Settings, flatten
+from core.training.memory import MemoryPlan
 from core.training.text_encoder import NAME_PREFIX, TextEncoder
 
 # Settings that may differ between a checkpoint and the run that resumes it: they change what is shown or kept, not the LoRA.
-FREE_SETTINGS = frozenset({"run.name", "run.output", "sampling", "train.save_every", "train.save_minutes", "train.keep_checkpoints", "train.validate_every", "dataset.folder", "model.path", "regularization.folder"})
+FREE_SETTINGS = frozenset({"run.name", "run.output", "sampling", "train.save_every", "train.save_minutes", "train.keep_checkpoints", "train.validate_every", "dataset.folder", "model.base", "model.gradient_checkpointing", "model.path", "regularization.folder"})
 
 
 @dataclass
@@ -36,6 +37,7 @@ class TrainState:
     transformer: FluxTransformer2DModel
     parameters: list[nn.Parameter]
     optimizer: torch.optim.Optimizer
+    plan: MemoryPlan
     text_encoder: TextEncoder | None = None
     encoder_weights: dict[str, Tensor] = field(default_factory=dict)
     frozen_pooled: dict[str, Tensor] = field(default_factory=dict)
@@ -101,7 +103,7 @@ def save_checkpoint(state: TrainState, run: Run, held_out_loss: float | None) ->
         torch.save(state.optimizer.state_dict(), folder / "optimizer.pt")
         if state.text_encoder:
             torch.save(state.text_encoder.optimizer.state_dict(), folder / "encoder-optimizer.pt")
-        record = {"step": state.step, "held_out_loss": held_out_loss, "settings": settings_that_matter(run.settings), "torch": torch.__version__}
+        record = {"step": state.step, "held_out_loss": held_out_loss, "plan": vars(state.plan), "settings": settings_that_matter(run.settings), "torch": torch.__version__}
         (folder / "state.json").write_text(json.dumps(record), encoding="utf-8")
 
     final = run.checkpoints_folder / f"step-{state.step:06d}"
@@ -124,6 +126,12 @@ def best_checkpoint(run: Run) -> Path | None:
         if loss is not None:
             measured.append((loss, folder))
     return min(measured)[1] if measured else None
+
+
+def plan_of(checkpoint: Path) -> MemoryPlan | None:
+    """How the run lay in memory when it was saved: the same layout goes on bit for bit."""
+    record = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
+    return MemoryPlan(**record["plan"]) if "plan" in record else None
 
 
 def restore_checkpoint(state: TrainState, folder: Path, settings: Settings) -> None:

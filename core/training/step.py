@@ -38,14 +38,13 @@ class StepGivenUp(Exception):
 
 @dataclass(frozen=True)
 class Parts:
-    """What a step needs besides the state. `micro_batch` is the most pictures per forward."""
+    """What a step needs besides the state."""
 
     run: Run
     model: ModelFolder
     hardware: Hardware
     material: Material
     world: World
-    micro_batch: int
 
     @property
     def settings(self) -> Settings:
@@ -60,6 +59,10 @@ class Batch:
     captions: tuple[str, ...]
     weight_B: Tensor
 
+    def part(self, rows: slice) -> Batch:
+        sample = FlowSample(self.sample.noisy_BCHW[rows], self.sample.target_BCHW[rows], self.sample.sigma_B[rows])
+        return Batch(sample, self.captions[rows], self.weight_B[rows])
+
 
 def train_step(state: TrainState, parts: Parts, should_stop: Callable[[], bool]) -> StepDone:
     """One optimizer step over gradient_accumulation_steps batches, shared among the processes of the world.
@@ -71,13 +74,13 @@ def train_step(state: TrainState, parts: Parts, should_stop: Callable[[], bool])
     learning_rate = _set_learning_rates(state, settings)
     state.set_training()
     losses = torch.zeros(2, device=parts.hardware.device)
-    for batch in merged(photo_batches(state.step, parts), parts.micro_batch):
+    for batch in regrouped(photo_batches(state.step, parts), state.plan.micro_batch):
         _give_up_if_asked(state, parts, should_stop)
         losses[0] += _backward(_weighted_loss(state, parts, batch))
         if _is_regularized(state.step, settings) and not parts.material.class_photos:
             losses[1] += _backward(settings.regularization.weight * _prior_loss(state, parts, batch))
     if _is_regularized(state.step, settings) and parts.material.class_photos:
-        for batch in merged(class_batches(state.step, parts), parts.micro_batch):
+        for batch in regrouped(class_batches(state.step, parts), state.plan.micro_batch):
             _give_up_if_asked(state, parts, should_stop)
             losses[1] += _backward(settings.regularization.weight * _weighted_loss(state, parts, batch))
     loss, class_loss = world.sum(losses).tolist()
@@ -98,20 +101,19 @@ def losses_of(state: TrainState, parts: Parts, sample: FlowSample, captions: Seq
     return velocity_loss(velocity_of(state, parts, sample, captions, state.pooled(captions, parts.material.embeds)), sample)
 
 
-def merged(batches: Sequence[Batch], most: int) -> Iterator[Batch]:
-    """Neighbours of one bucket joined up to `most` pictures per forward; the sum of weighted losses stays the same."""
-    waiting: list[Batch] = []
-    for batch in sorted(batches, key=lambda batch: batch.sample.noisy_BCHW.shape[2:]):
-        pictures = sum(len(other.captions) for other in waiting) + len(batch.captions)
-        if waiting and (pictures > most or waiting[0].sample.noisy_BCHW.shape[2:] != batch.sample.noisy_BCHW.shape[2:]):
-            yield joined(waiting)
-            waiting = []
-        waiting.append(batch)
-    if waiting:
-        yield joined(waiting)
+def regrouped(batches: Sequence[Batch], most: int) -> Iterator[Batch]:
+    """The same pictures in forwards of at most `most`, each of one bucket; the sum of weighted losses stays the same."""
+    by_shape: dict[torch.Size, list[Batch]] = {}
+    for batch in batches:
+        by_shape.setdefault(batch.sample.noisy_BCHW.shape[2:], []).append(batch)
+    for same in by_shape.values():
+        whole = joined(same)
+        for start in range(0, len(whole.captions), most):
+            yield whole.part(slice(start, start + most))
 
 
-def joined(batches: list[Batch]) -> Batch:
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Batches of one bucket as one."""
     samples = [batch.sample for batch in batches]
     sample = FlowSample(torch.cat([s.noisy_BCHW for s in samples]), torch.cat([s.target_BCHW for s in samples]), torch.cat([s.sigma_B for s in samples]))
     return Batch(sample, tuple(caption for batch in batches for caption in batch.captions), torch.cat([batch.weight_B for batch in batches]))

@@ -11,15 +11,18 @@ import torch
 from core.durable import NO_SPACE, sweep_hidden
 from core.errors import Refused
 from core.events import CheckpointSaved, FixedNoiseLoss, Phase, ReportSaved, RunEvent, RunFinished, RunStarted, RunStopped, Warned
-from core.flux.lora import add_dropout, add_lora, set_lora_weights
+from core.flux.lora import set_lora_weights
 from core.flux.lora_file import LoraFile, load_encoder_weights, load_lora_weights, metadata_of, read_lora_header, save_lora_file
 from core.flux.model_folder import open_model_folder
-from core.flux.models import choose_hardware, load_transformer, quiet_libraries
+from core.flux.models import choose_hardware, quiet_libraries
 from core.runs import Run
 from core.settings import Settings, warnings_of
+from core.training.layout import free_bytes, most_tokens, new_optimizer, place_transformer, relay, rungs_for, shape_of
 from core.training.measure import draw_samples, measure_fixed_noise
+from core.training.memory import Forecast, MemoryPlan
+from core.training.preflight import is_out_of_memory, layout_words, plan_words
 from core.training.prepare import Material, open_photos, prepare
-from core.training.state import TrainState, restore_checkpoint, save_checkpoint, split
+from core.training.state import TrainState, plan_of, restore_checkpoint, save_checkpoint, split
 from core.training.step import Parts, StepGivenUp, train_step
 from core.training.text_encoder import build_text_encoder, encoder_rank
 from core.training.world import World
@@ -57,25 +60,29 @@ def train(run: Run, should_stop: Callable[[], bool], resume: bool, world: World 
             return
     assert material is not None
     yield Phase(what="Loading transformer")
-    parts = Parts(run, model, hardware, material, world, settings.train.batch_size)
-    state = build_state(parts, checkpoint[1] if checkpoint else None)
-    yield from _loop(state, parts, should_stop, began)
+    parts = Parts(run, model, hardware, material, world)
+    shape, free = shape_of(model), free_bytes(hardware)
+    rungs = rungs_for(settings, shape, most_tokens(material), free, hardware)
+    rungs = _from_saved(rungs, plan_of(checkpoint[1]) if checkpoint else None)
+    yield Phase(what=f"In memory: {plan_words(*rungs[0], shape, free)}")
+    state = build_state(parts, rungs[0][0], checkpoint[1] if checkpoint else None)
+    yield from _loop(state, parts, [plan for plan, _ in rungs[1:]], should_stop, began)
 
 
-def build_state(parts: Parts, checkpoint: Path | None) -> TrainState:
+def _from_saved(rungs: list[tuple[MemoryPlan, Forecast]], saved: MemoryPlan | None) -> list[tuple[MemoryPlan, Forecast]]:
+    """A resumed run begins on the rung it was saved on, when that still fits."""
+    plans = [plan for plan, _ in rungs]
+    return rungs[plans.index(saved) :] if saved in plans else rungs
+
+
+def build_state(parts: Parts, plan: MemoryPlan, checkpoint: Path | None) -> TrainState:
     """Transformer, text encoder where it is trained, and optimizers: at step 0, warm-started, or as the checkpoint has them.
 
     Raises Refused for a warm start from another kind of LoRA or a checkpoint of other settings.
     """
     settings = parts.settings
-    transformer = load_transformer(parts.model, parts.hardware)
-    parameters = add_lora(transformer, settings.lora.rank, settings.lora.alpha, settings.lora.targets, settings.train.seed)
-    if settings.lora.dropout:
-        add_dropout(transformer, settings.lora.dropout)
-    if settings.model.gradient_checkpointing:
-        transformer.enable_gradient_checkpointing()
-    optimizer = torch.optim.AdamW(parameters, settings.optimizer.learning_rate, weight_decay=settings.optimizer.weight_decay)
-    state = TrainState(transformer, parameters, optimizer)
+    transformer, parameters = place_transformer(plan, settings, parts.model, parts.hardware)
+    state = TrainState(transformer, parameters, new_optimizer(parameters, settings), plan)
     warm = read_lora_header(Path(settings.run.warm_start)) if settings.run.warm_start and not checkpoint else None
     if settings.trains_text_encoder or (warm and warm.encoder_rank) or (checkpoint and _has_encoder(checkpoint)):
         state.text_encoder = build_text_encoder(parts.model, parts.hardware, settings)
@@ -116,7 +123,7 @@ def _unfolded(weights: dict[str, torch.Tensor], scale: float) -> dict[str, torch
     return {name: tensor / scale if ".lora_B." in name else tensor for name, tensor in weights.items()}
 
 
-def _loop(state: TrainState, parts: Parts, should_stop: Callable[[], bool], began: float) -> Iterator[RunEvent]:
+def _loop(state: TrainState, parts: Parts, thriftier: list[MemoryPlan], should_stop: Callable[[], bool], began: float) -> Iterator[RunEvent]:
     settings, world = parts.settings, parts.world
     steps, saved_step, saved_at, measured = settings.train.steps, state.step, time.monotonic(), None
     if state.step == 0 and world.is_main:
@@ -129,7 +136,7 @@ def _loop(state: TrainState, parts: Parts, should_stop: Callable[[], bool], bega
             yield Phase(what="Freezing the text encoder")
             state.freeze_text_encoder(list(parts.material.embeds))
         try:
-            yield train_step(state, parts, should_stop)
+            yield from _step(state, parts, thriftier, should_stop)
         except StepGivenUp:
             break
         if not world.is_main:
@@ -155,6 +162,24 @@ def _loop(state: TrainState, parts: Parts, should_stop: Callable[[], bool], bega
         yield from _publish(state, parts)
     seconds = time.monotonic() - began
     yield RunFinished(seconds=seconds) if state.step == steps else RunStopped(step=state.step, seconds=seconds)
+
+
+def _step(state: TrainState, parts: Parts, thriftier: list[MemoryPlan], should_stop: Callable[[], bool]) -> Iterator[RunEvent]:
+    """One step; when the device runs out of memory, the same step again on the next rung of the ladder."""
+    while True:
+        try:
+            done = train_step(state, parts, should_stop)
+        except Exception as error:
+            if not (is_out_of_memory(error) and thriftier):
+                raise
+        else:
+            yield done
+            return
+        # Outside the except block, whose traceback holds the tensors.
+        state.drop_gradients()
+        plan = thriftier.pop(0)
+        yield Warned(what=f"The device ran out of memory at step {state.step + 1}. Nothing is lost; going on with {layout_words(plan, shape_of(parts.model))}.")
+        relay(state, plan, parts.settings, parts.model, parts.hardware)
 
 
 def _is_due(step: int, every: int, steps: int) -> bool:

@@ -8,8 +8,10 @@ import torch
 from core.events import FixedNoiseLoss, StepDone, Warned
 from core.flux.model_folder import open_model_folder
 from core.flux.models import choose_hardware
+from core.training.memory import MemoryPlan
+from core.training.preflight import ladder
 from core.training.prepare import open_photos, prepare
-from core.training.step import Parts, draw_batch, merged
+from core.training.step import Parts, draw_batch, joined, regrouped
 from core.training.world import World
 from tests.core.training import go, losses_of, of_kind, run_of, same, weights_of
 
@@ -19,7 +21,7 @@ def parts_of(run):
     settings = run.settings
     model, hardware = open_model_folder(Path(settings.model.path)), choose_hardware("fp32")
     material = list(prepare(open_photos(settings), settings, model, hardware))[-1]
-    return Parts(run, model, hardware, material, World(), settings.train.batch_size)
+    return Parts(run, model, hardware, material, World())
 
 
 def trained(short_run, **changes):
@@ -107,23 +109,25 @@ def test_noise_offset_moves_noise_and_target_alike(short_run):
     assert torch.allclose(difference, difference.mean(dim=(2, 3), keepdim=True).expand_as(difference), atol=1e-4) and difference.abs().max() > 0.01
 
 
-def test_batches_joined_to_larger_forwards_give_the_same_gradient(short_run, monkeypatch):
-    changes = {"train__batch_size": 1, "train__gradient_accumulation_steps": 4, "train__steps": 2}
+def test_one_picture_a_forward_gives_the_same_gradient_as_many(short_run, monkeypatch):
+    changes = {"train__batch_size": 2, "train__gradient_accumulation_steps": 2, "train__steps": 2, "model__base": "full"}
+    together = run_of(short_run(run__name="together", **changes))
+    go(together)
     one_by_one = run_of(short_run(run__name="one", **changes))
+    monkeypatch.setattr("core.training.layout.ladder", lambda *given: [(plan, needs) for plan, needs in ladder(*given) if plan.micro_batch == 1] or [(MemoryPlan(False, 0, 1), ladder(*given)[0][1])])
     go(one_by_one)
-    joined = run_of(short_run(run__name="joined", **changes))
-    monkeypatch.setattr("core.training.train.Parts", lambda *given: Parts(*given[:-1], 4))
-    go(joined)
-    assert losses_of(one_by_one) == pytest.approx(losses_of(joined), rel=1e-5)
-    norms = [[event.grad_norm for event in run.log.read()[0] if isinstance(event, StepDone)] for run in (one_by_one, joined)]
+    assert losses_of(one_by_one) == pytest.approx(losses_of(together), rel=1e-5)
+    norms = [[event.grad_norm for event in run.log.read()[0] if isinstance(event, StepDone)] for run in (one_by_one, together)]
     assert norms[0] == pytest.approx(norms[1], rel=1e-4)
 
 
-def test_joining_keeps_every_picture_once_and_one_bucket_per_forward(short_run, photos):
+def test_regrouping_keeps_every_picture_once(short_run):
     part = parts_of(run_of(short_run(train__batch_size=1)))
     batches = [draw_batch(part.material.photos, position, 1, part) for position in range(5)]
-    sizes = [len(batch.captions) for batch in merged(batches, 2)]
-    assert sum(sizes) == 5 and max(sizes) == 2
+    for most in (1, 2, 5):
+        sizes = [len(batch.captions) for batch in regrouped(batches, most)]
+        assert sum(sizes) == 5 and max(sizes) <= most
+    assert joined(list(regrouped(batches, 2))).weight_B.sum() == pytest.approx(joined(batches).weight_B.sum())
 
 
 def test_the_fixed_noise_loss_of_the_base_is_the_same_in_every_run(short_run):

@@ -84,7 +84,7 @@ def test_class_photos_are_trained_beside_the_person(short_run, photos, tmp_path)
 
 def test_an_empty_folder_of_class_photos_is_refused(short_run, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="no class photo"):
+    with pytest.raises(UserError, match="class photos cannot be used"):
         go(run_of(short_run(regularization__enabled=1, regularization__folder=tmp_path / "empty")))
 
 

@@ -167,7 +167,7 @@ def test_a_stop_before_the_first_step_ends_at_once(short_run):
 
 
 def test_gradient_checkpointing_changes_memory_not_the_result(short_run):
-    runs = [run_of(short_run(run__name=f"ckpt-{flag}", model__gradient_checkpointing=flag, lora__dropout=0.2)) for flag in (0, 1)]
+    runs = [run_of(short_run(run__name=f"ckpt-{flag}", model__gradient_checkpointing=flag, lora__dropout=0.2)) for flag in ("none", "all")]
     for run in runs:
         go(run)
     plain, checkpointed = (weights_of(run) for run in runs)
