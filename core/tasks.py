@@ -252,13 +252,12 @@ def lora_names(store: RunStore) -> list[str]:
 
 def check_startable(settings: Settings) -> None:
     """What can be known before a run exists. Raises Refused or UserError."""
-    from core.dataset.folder import open_dataset
+    from core.dataset.folder import open_class_photos, open_photos
     from core.flux.model_folder import open_model_folder
 
     open_model_folder(Path(settings.model.path))
-    dataset = open_dataset(Path(settings.dataset.folder))
-    if not dataset.samples:
-        raise Refused("There is no photo to train on.", settings.dataset.folder, "Put 15 to 30 JPG, PNG or WebP photos there.")
+    open_photos(settings.dataset)
+    open_class_photos(settings.regularization)
 
 
 def resumable(name: str, store: RunStore) -> Run:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from core.dataset.captions import Caption, read_caption
 from core.errors import Refused, UserError
+from core.settings import DatasetSettings, RegularizationSettings
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 OTHER_IMAGE_SUFFIXES = frozenset({".heic", ".heif", ".avif", ".gif", ".bmp", ".tif", ".tiff", ".jxl", ".raw", ".dng"})
+USE_CLASS_PHOTOS = "Put photos of other people there, or leave REG_DIR empty: then no class photos are needed."
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,27 @@ def open_dataset(folder: Path) -> Dataset:
     if not (samples or orphans or problems):
         raise Refused("There are no photos in the dataset folder yet.", str(folder), "Put 15 to 30 JPG, PNG or WebP photos in it.")
     return Dataset(folder, tuple(samples), tuple(orphans), tuple(dict.fromkeys(problems)))
+
+
+def open_photos(settings: DatasetSettings) -> Dataset:
+    """The photos to train on. Raises UserError or Refused when there is none."""
+    dataset = open_dataset(Path(settings.folder))
+    if not dataset.samples:
+        raise Refused("There is no photo to train on.", settings.folder, "Put 15 to 30 JPG, PNG or WebP photos there.")
+    return dataset
+
+
+def open_class_photos(settings: RegularizationSettings) -> Dataset | None:
+    """The regularization photos, or None when none are asked for. Raises Refused for a folder without any."""
+    if not settings.enabled or not settings.folder:
+        return None
+    try:
+        dataset = open_dataset(Path(settings.folder))
+    except UserError as error:
+        raise Refused(f"The class photos cannot be used. {error.what}", error.where, USE_CLASS_PHOTOS) from None
+    if not dataset.samples:
+        raise Refused("There is no class photo to train on.", settings.folder, USE_CLASS_PHOTOS)
+    return dataset
 
 
 def sample_named(dataset: Dataset, name: str) -> Sample:

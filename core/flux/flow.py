@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 # FLUX.1-dev's scheduler_config.json: the shift grows in a line from 256 to 4096 image tokens.
 BASE_TOKENS, MAX_TOKENS = 256, 4096
@@ -93,29 +93,6 @@ def image_positions(height: int, width: int) -> Tensor:
     """(N, 3) float32: 0, row, column of each token; height and width are those of the latents."""
     rows, columns = torch.meshgrid(torch.arange(height // 2), torch.arange(width // 2), indexing="ij")
     return torch.stack((torch.zeros_like(rows), rows, columns), dim=-1).reshape(-1, 3).float()
-
-
-def predict_velocity(
-    transformer: nn.Module, noisy_BCHW: Tensor, sigma_B: Tensor, prompt_embeds_BLD: Tensor, pooled_prompt_embeds_BD: Tensor, guidance_scale: float | Tensor, dtype: torch.dtype
-) -> Tensor:
-    """One forward of the transformer, BCHW float32. Inputs enter it as `dtype` (bfloat16: under autocast); noise levels and positions stay float32."""
-    batch, _, height, width = noisy_BCHW.shape
-    device = noisy_BCHW.device
-    guidance = None
-    if transformer.config.guidance_embeds:
-        guidance = torch.as_tensor(guidance_scale, dtype=torch.float32, device=device).expand(batch)
-    with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
-        tokens = transformer(
-            hidden_states=pack(noisy_BCHW).to(dtype),
-            timestep=sigma_B.to(device),
-            guidance=guidance,
-            pooled_projections=pooled_prompt_embeds_BD.to(dtype),
-            encoder_hidden_states=prompt_embeds_BLD.to(dtype),
-            txt_ids=torch.zeros(prompt_embeds_BLD.shape[1], 3, device=device),
-            img_ids=image_positions(height, width).to(device),
-            return_dict=False,
-        )[0]
-    return unpack(tokens, height, width).float()
 
 
 def velocity_loss(velocity_BCHW: Tensor, sample: FlowSample) -> Tensor:

@@ -40,37 +40,36 @@ class Int8Linear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
-        product = _RoundedProduct if self.int8_products and takes_int8_products(x, self.weight) else _Product
-        y = product.apply(x, self.weight, self.scale)
-        return y if self.bias is None else y + self.bias.to(y.dtype)
+        return _Frozen.apply(x, self)
+
+    def product(self, x: Tensor) -> Tensor:
+        """(..., I) -> (..., O) in the dtype of x, outside the graph."""
+        y = _int8_product(x, self.weight.t(), self.scale) if self._takes_int8_products(x) else F.linear(x, self.weight.to(x.dtype)).mul_(self.scale.to(x.dtype))
+        return y if self.bias is None else y.add_(self.bias.to(y.dtype))
+
+    def input_gradient(self, grad: Tensor) -> Tensor:
+        """(..., O) -> (..., I): the backward pass of `product`, its incoming gradient rounded like the inputs were."""
+        scaled = grad * self.scale.to(grad.dtype)
+        if self._takes_int8_products(grad):
+            return _int8_product(scaled, self.weight, None)
+        return scaled @ self.weight.to(grad.dtype)
+
+    def _takes_int8_products(self, x: Tensor) -> bool:
+        rows = x.numel() // x.shape[-1]
+        return self.int8_products and rows >= FEWEST_ROWS and all(side % SIDE_MULTIPLE == 0 for side in self.weight.shape)
 
 
-class _Product(torch.autograd.Function):
-    """8-bit weights, inputs as they are. Nothing but the 8-bit weight is kept for the backward pass."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, weight_OI: Tensor, scale_O: Tensor) -> Tensor:
-        ctx.save_for_backward(weight_OI, scale_O)
-        return F.linear(x, weight_OI.to(x.dtype)) * scale_O.to(x.dtype)
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
-        weight_OI, scale_O = ctx.saved_tensors
-        return (grad * scale_O.to(grad.dtype)) @ weight_OI.to(grad.dtype), None, None
-
-
-class _RoundedProduct(torch.autograd.Function):
-    """Inputs and incoming gradients rounded to int8 per row too, so that both products run on int8 units with exact sums."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, weight_OI: Tensor, scale_O: Tensor) -> Tensor:
-        ctx.save_for_backward(weight_OI, scale_O)
-        return _int8_product(x, weight_OI.t(), scale_O)
+class _Frozen(torch.autograd.Function):
+    """An 8-bit layer in a graph: nothing is kept for the backward pass but the layer."""
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
-        weight_OI, scale_O = ctx.saved_tensors
-        return _int8_product(grad * scale_O.to(grad.dtype), weight_OI, None), None, None
+    def forward(ctx, x: Tensor, layer: Int8Linear) -> Tensor:
+        ctx.layer = layer
+        return layer.product(x)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+        return ctx.layer.input_gradient(grad), None
 
 
 def quantize_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,11 +85,6 @@ def quantize_linears(module: nn.Module, int8_products: bool = False) -> None:
         for name, linear in list(child.named_children()):
             if type(linear) is nn.Linear:
                 setattr(child, name, Int8Linear.of(linear, int8_products))
-
-
-def takes_int8_products(x: Tensor, weight_OI: Tensor) -> bool:
-    rows = x.numel() // x.shape[-1]
-    return rows >= FEWEST_ROWS and all(side % SIDE_MULTIPLE == 0 for side in weight_OI.shape)
 
 
 def _int8_product(x: Tensor, weight: Tensor, scale: Tensor | None) -> Tensor:

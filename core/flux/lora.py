@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Sequence
 
 import torch
-import torch.nn.functional as F
 from diffusers import FluxTransformer2DModel
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel
 
 from core.errors import Refused
+from core.flux.adapted import LoraLinear
 
 ADAPTER = "default"
 _ATTENTION = r"attn\.(?:to_q|to_k|to_v|to_out\.0|add_q_proj|add_k_proj|add_v_proj|to_add_out)"
@@ -42,7 +42,9 @@ def add_encoder_lora(clip: CLIPTextModel, rank: int, alpha: float, seed: int) ->
 def _attach(model: FluxTransformer2DModel | CLIPTextModel, rank: int, alpha: float, pattern: str, seed: int) -> list[nn.Parameter]:
     torch.manual_seed(seed)
     model.requires_grad_(False)
-    model.add_adapter(LoraConfig(r=rank, lora_alpha=alpha, target_modules=pattern, init_lora_weights=True), adapter_name=ADAPTER)
+    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=pattern, init_lora_weights=True)
+    config._register_custom_module({nn.Linear: LoraLinear})
+    model.add_adapter(config, adapter_name=ADAPTER)
     parameters = []
     for name, parameter in model.named_parameters():
         if ".lora_A." in name or ".lora_B." in name:
@@ -72,28 +74,21 @@ def without_lora(transformer: FluxTransformer2DModel) -> Iterator[None]:
 
 def add_dropout(model: nn.Module, share: float) -> None:
     """Switch off a share of the units between A and B while training (kohya's network_dropout)."""
-
-    def drop(module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
-        return (F.dropout(inputs[0], share, module.training),)
-
-    for module in _lora_b_modules(model):
-        module.register_forward_pre_hook(drop)
+    for layer in _lora_layers(model):
+        layer.dropout = share
 
 
 @contextlib.contextmanager
 def strengths_per_picture(model: nn.Module, strengths_B: Sequence[float]) -> Iterator[None]:
     """Inside, picture i of every batch sees the LoRA at strengths_B[i]; a batch must have that many pictures."""
-
-    def scale(_: nn.Module, __: tuple[Tensor], output: Tensor) -> Tensor:
-        factor = torch.tensor(strengths_B, dtype=output.dtype, device=output.device)
-        return output * factor.view(-1, *[1] * (output.dim() - 1))
-
-    hooks = [module.register_forward_hook(scale) for module in _lora_b_modules(model)]
+    layers = _lora_layers(model)
+    for layer in layers:
+        layer.strengths_B = torch.tensor(strengths_B)
     try:
         yield
     finally:
-        for hook in hooks:
-            hook.remove()
+        for layer in layers:
+            layer.strengths_B = None
 
 
 def lora_weights(model: FluxTransformer2DModel | CLIPTextModel) -> dict[str, Tensor]:
@@ -110,5 +105,5 @@ def set_lora_weights(model: FluxTransformer2DModel | CLIPTextModel, weights: dic
     set_peft_model_state_dict(model, weights, adapter_name=ADAPTER)
 
 
-def _lora_b_modules(model: nn.Module) -> list[nn.Module]:
-    return [module for name, module in model.named_modules() if name.endswith(f".lora_B.{ADAPTER}")]
+def _lora_layers(model: nn.Module) -> list[LoraLinear]:
+    return [module for module in model.modules() if isinstance(module, LoraLinear)]

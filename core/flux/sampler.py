@@ -11,7 +11,8 @@ from diffusers import FluxTransformer2DModel
 from torch import Tensor
 
 from core.flux.encode import PromptEmbeds
-from core.flux.flow import flux_mu, predict_velocity, shift_sigmas
+from core.flux.flow import flux_mu, shift_sigmas
+from core.flux.forward import predict_velocity
 from core.flux.lora import strengths_per_picture
 from core.flux.models import Hardware
 

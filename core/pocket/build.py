@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, FluxPipeline
+from transformers import CLIPTokenizer
 
 from core.identity.drawn import DrawnJudge, save_judge
 from core.pocket.drawings import make_drawings
@@ -26,12 +27,19 @@ def build(folder: Path, output: Path, recipe: Recipe) -> None:
     """All stages; `folder` keeps the work, `output` becomes a FLUX.1-dev repository with the judge beside it."""
     folder.mkdir(parents=True, exist_ok=True)
     drawings = make_drawings(folder / "drawings", recipe)
-    clip, t5 = clip_tokenizer(drawings.captions), t5_tokenizer(drawings.captions, recipe.text_tokens)
+    clip, t5 = _clip_tokenizer(folder / "clip-tokenizer", drawings.captions), t5_tokenizer(drawings.captions, recipe.text_tokens)
     vae = train_autoencoder(folder, recipe, drawings.pixels_NHWC)
     latents = encode_all(folder / "latents.pt", vae, drawings.pixels_NHWC)
     denoiser = train_flux(folder, recipe, latents, vae.config.shift_factor, vae.config.scaling_factor, drawings.captions, clip, t5)
     judge = train_judge(folder, recipe, drawings, latents, vae)
     write(output, vae, denoiser, clip, t5, judge)
+
+
+def _clip_tokenizer(kept: Path, captions: list[str]) -> CLIPTokenizer:
+    """Made once: equally frequent pieces may change places the next time, and the encoder has learned their numbers."""
+    if not kept.exists():
+        clip_tokenizer(captions).save_pretrained(kept)
+    return CLIPTokenizer.from_pretrained(kept)
 
 
 def write(output: Path, vae: AutoencoderKL, denoiser: Denoiser, clip, t5, judge: DrawnJudge) -> None:

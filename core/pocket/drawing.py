@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from PIL import Image, ImageDraw
 
-from core.pocket.heads import Head, draw_back_hair, draw_front_hair, draw_hat, draw_head
-from core.pocket.paint import darker, lighter
-from core.pocket.people import ANGLES, SHIRTS, Identity, Scene
+from core.pocket.hair import draw_back_hair, draw_front_hair, draw_hat
+from core.pocket.heads import PROFILE, Head, draw_head
+from core.pocket.paint import Point, blob, darker, lighter
+from core.pocket.people import ANGLES, SHIRTS, Colour, Identity, Scene
 from core.pocket.places import draw_place
 
 SUPERSAMPLING = 3
+TROUSERS, SHOES = (70, 76, 112), (84, 54, 46)
 # Half the head's height and the height of its centre, in shares of the picture: heads are large, so that likeness survives 128 px.
-HEAD_SIZES = {"portrait": (0.27, 0.43), "half body": (0.19, 0.32), "full body": (0.135, 0.21)}
-LIGHT_GAINS = {"soft light": (1.0, 1.0, 1.0), "bright light": (1.16, 1.15, 1.1), "warm light": (1.1, 0.96, 0.74), "dim light": (0.58, 0.6, 0.72)}
+HEAD_SIZES = {"portrait": (0.275, 0.47), "half body": (0.195, 0.36), "full body": (0.14, 0.245)}
+LIGHT_GAINS = {"soft light": (1.0, 1.0, 1.0), "bright light": (1.13, 1.12, 1.06), "warm light": (1.1, 0.95, 0.72), "dim light": (0.6, 0.62, 0.74)}
 
 
 def draw(identity: Identity, scene: Scene, size: int = 128) -> Image.Image:
@@ -23,13 +25,13 @@ def draw(identity: Identity, scene: Scene, size: int = 128) -> Image.Image:
     radius, middle = HEAD_SIZES[scene.framing]
     head = Head(
         x=side * (0.5 + scene.shift_x), y=side * (middle + scene.shift_y),
-        half_width=side * radius * 0.8 * identity.face_width, half_height=side * radius * identity.face_height, yaw=ANGLES[scene.angle],
+        half_width=side * radius * 0.84 * identity.face_width, half_height=side * radius * identity.face_height, unit=side * radius, yaw=ANGLES[scene.angle],
     )
     pen = ImageDraw.Draw(picture)
-    draw_back_hair(pen, identity, head)
-    _draw_body(pen, identity, scene, head, side)
+    draw_back_hair(pen, identity, head, scene.hat)
+    _draw_body(pen, identity, scene, head)
     draw_head(picture, identity, head)
-    draw_front_hair(pen, identity, head)
+    draw_front_hair(pen, identity, head, scene.hat)
     if scene.hat:
         draw_hat(pen, head)
     if scene.facing == "left" and scene.angle != "front view":
@@ -37,36 +39,49 @@ def draw(identity: Identity, scene: Scene, size: int = 128) -> Image.Image:
     return _lit(picture.resize((size, size), Image.Resampling.LANCZOS), scene.light)
 
 
-def _draw_body(pen: ImageDraw.ImageDraw, identity: Identity, scene: Scene, head: Head, side: int) -> None:
-    """Neck, shirt with a dark side and a collar, arms, and in full body trousers and shoes."""
-    unit = head.unit
-    shirt = SHIRTS[scene.shirt]
-    half = unit * (1.42 - 0.3 * head.yaw)
-    shoulder = head.y + unit * 1.24
-    hip = head.y + unit * (3.5 if scene.framing == "full body" else 9)
-    if scene.framing == "full body":
-        _draw_legs(pen, head, half, hip)
-    sleeve = unit * 0.46
-    for edge in (-1, 1):
-        x = head.x + edge * (half - sleeve * 0.4)
-        pen.rounded_rectangle([x - sleeve / 2, shoulder + unit * 0.25, x + sleeve / 2, hip - unit * 0.25], sleeve / 2, fill=darker(shirt, 0.8))
-        if scene.framing == "full body":
-            pen.ellipse([x - sleeve / 2, hip - unit * 0.5, x + sleeve / 2, hip - unit * 0.05], fill=identity.skin)
-    pen.rounded_rectangle([head.x - half, shoulder, head.x + half, hip], unit * 0.55, fill=shirt)
-    pen.rounded_rectangle([head.x - half, shoulder, head.x - half * 0.45, hip], unit * 0.4, fill=darker(shirt, 0.88))
-    pen.rectangle([head.x - half * 0.62, shoulder + unit * 0.5, head.x - half * 0.4, hip - unit * 0.3], fill=shirt)
-    neck = unit * 0.3
-    pen.ellipse([head.x - neck * 1.7, shoulder - neck * 0.9, head.x + neck * 1.7, shoulder + neck * 1.1], fill=darker(shirt, 0.72))
-    pen.rounded_rectangle([head.x - neck, head.y + unit * 0.6, head.x + neck, shoulder + neck * 0.75], neck * 0.8, fill=darker(identity.skin, 0.8))
+def _draw_body(pen: ImageDraw.ImageDraw, identity: Identity, scene: Scene, head: Head) -> None:
+    """Neck, shirt with a dark side, arms and a collar, and in full body trousers and shoes."""
+    shirt, full = SHIRTS[scene.shirt], scene.framing == "full body"
+    half = 1.28 - 0.38 * head.yaw
+    hip = 2.95 if full else 5.0
+    if full:
+        _draw_legs(pen, head, half)
+    if head.yaw < PROFILE:
+        for edge in (-1, 1):
+            _draw_arm(pen, identity, head, edge * half, hip, darker(shirt, 0.8))
+    torso = [(-0.4, 1.02), (-half * 0.86, 1.22), (-half * 0.99, 1.7), (-half * 0.92, 2.4), (-half * 0.92, hip), (0, hip + 0.1), (half * 0.92, hip), (half * 0.92, 2.4), (half * 0.99, 1.7), (half * 0.86, 1.22), (0.4, 1.02)]
+    blob(pen, _body(head, torso), shirt)
+    if head.yaw < PROFILE:
+        blob(pen, _body(head, [(-0.4, 1.03), (-half * 0.86, 1.22), (-half * 0.99, 1.7), (-half * 0.92, 2.4), (-half * 0.92, hip), (-half * 0.5, hip), (-half * 0.62, 2.2), (-half * 0.5, 1.4)]), darker(shirt, 0.86))
+    if head.yaw == PROFILE:
+        _draw_arm(pen, identity, head, -0.1, hip, darker(shirt, 0.76))
+    back = -0.14 * head.yaw
+    blob(pen, _body(head, [(back - 0.5, 1.02), (back, 0.92), (back + 0.5, 1.02), (back + 0.42, 1.28), (back, 1.42), (back - 0.42, 1.28)]), lighter(darker(shirt, 0.74), 1.08))
+    blob(pen, _body(head, [(back - 0.32, 0.5), (back + 0.32, 0.5), (back + 0.34, 1.04), (back + 0.2, 1.22), (back, 1.27), (back - 0.2, 1.22), (back - 0.34, 1.04)]), darker(identity.skin, 0.76))
 
 
-def _draw_legs(pen: ImageDraw.ImageDraw, head: Head, half: float, hip: float) -> None:
-    unit = head.unit
-    floor = hip + unit * 2.0
+def _draw_arm(pen: ImageDraw.ImageDraw, identity: Identity, head: Head, across: float, hip: float, colour: Colour) -> None:
+    end = hip - 0.3
+    if hip < 4:
+        x, y = _body(head, [(across * 1.06, end + 0.12)])[0]
+        hand = head.unit * 0.24
+        pen.ellipse([x - hand, y - hand, x + hand, y + hand], fill=darker(identity.skin, 0.92))
+    blob(pen, _body(head, [(across * 0.8, 1.22), (across + 0.15, 1.55), (across * 1.06 + 0.25, end - 0.4), (across * 1.06 + 0.2, end), (across * 1.06 - 0.2, end), (across * 1.06 - 0.25, end - 0.4), (across - 0.15, 1.55)]), colour)
+
+
+def _draw_legs(pen: ImageDraw.ImageDraw, head: Head, half: float) -> None:
     for edge in (-1, 1):
-        x = head.x + edge * half * 0.45
-        pen.rectangle([x - half * 0.38, hip - unit * 0.5, x + half * 0.38, floor], fill=(62, 66, 96) if edge > 0 else (52, 56, 84))
-        pen.rounded_rectangle([x - half * 0.42, floor - unit * 0.1, x + half * 0.5, floor + unit * 0.28], unit * 0.14, fill=lighter((70, 46, 40), 1.0))
+        x, width = edge * half * 0.46, half * 0.42
+        left, top = _body(head, [(x - width, 2.7)])[0]
+        right, floor = _body(head, [(x + width, 4.75)])[0]
+        pen.rectangle([left, top, right, floor], fill=TROUSERS if edge > 0 else darker(TROUSERS, 0.82))
+        toe = head.unit * (0.08 + 0.22 * head.yaw)
+        pen.rounded_rectangle([left - head.unit * 0.06, floor - head.unit * 0.1, right + toe, floor + head.unit * 0.28], head.unit * 0.16, fill=SHOES if edge > 0 else darker(SHOES, 0.82))
+
+
+def _body(head: Head, outline: list[Point]) -> list[Point]:
+    """Points below the head in its units, so that bodies do not follow the face's proportions."""
+    return [(head.x + across * head.unit, head.y + down * head.unit) for across, down in outline]
 
 
 def _lit(picture: Image.Image, light: str) -> Image.Image:

@@ -27,13 +27,11 @@ def clip_tokenizer(captions: list[str]) -> CLIPTokenizer:
     tokenizer.pre_tokenizer = plain._tokenizer.pre_tokenizer
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer.train_from_iterator(captions, trainers.BpeTrainer(vocab_size=900, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False))
-    learned = tokenizer.get_vocab()
-    vocabulary = {piece: index for index, piece in enumerate(sorted(learned, key=learned.__getitem__))}
-    for letter in alphabet:
-        vocabulary.setdefault(letter + "</w>", len(vocabulary))
-    for special in ("<|startoftext|>", "<|endoftext|>"):
-        vocabulary[special] = len(vocabulary)
-    return CLIPTokenizer(vocab=vocabulary, merges=_merges_of(tokenizer), model_max_length=CLIP_TOKENS)
+    merges = _merges_of(tokenizer)
+    # The trainer numbers letters at the end of a word in an order that changes from call to call.
+    pieces = [*alphabet, *(letter + "</w>" for letter in alphabet), *("".join(pair) for pair in merges), "<|startoftext|>", "<|endoftext|>"]
+    vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=CLIP_TOKENS)
 
 
 def _merges_of(tokenizer: Tokenizer) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PIL import Image, ImageDraw
 
+from core.pocket.paint import blob
 from core.pocket.people import Colour
 
 
@@ -22,6 +23,9 @@ def _bands(pen: ImageDraw.ImageDraw, side: int, *bands: tuple[float, Colour]) ->
 def _beach(pen: ImageDraw.ImageDraw, side: int) -> None:
     _bands(pen, side, (0, (150, 210, 244)), (0.22, (176, 222, 248)), (0.5, (62, 150, 206)), (0.56, (84, 170, 220)), (0.68, (240, 216, 160)), (0.86, (230, 202, 142)))
     pen.ellipse([side * 0.8, side * 0.05, side * 0.98, side * 0.23], fill=(255, 238, 150))
+    pen.line([(side * 0.07, side * 0.74), (side * 0.1, side * 0.46), (side * 0.15, side * 0.24)], fill=(146, 98, 62), width=side // 22, joint="curve")
+    for x, y, sag in ((-0.17, 0.0, 0.1), (-0.13, -0.1, -0.1), (0.14, -0.1, -0.1), (0.2, 0.0, 0.1)):
+        blob(pen, [(side * 0.15, side * 0.2), (side * (0.15 + x * 0.6), side * (0.2 + y - 0.04)), (side * (0.15 + x), side * (0.24 + sag)), (side * (0.15 + x * 0.5), side * 0.25)], (60, 148, 92))
 
 
 def _forest(pen: ImageDraw.ImageDraw, side: int) -> None:
@@ -37,6 +41,11 @@ def _office(pen: ImageDraw.ImageDraw, side: int) -> None:
     pen.rectangle([side * 0.04, side * 0.1, side * 0.34, side * 0.5], fill=(156, 204, 236), outline=(250, 250, 250), width=max(1, side // 40))
     pen.rectangle([side * 0.74, side * 0.44, side, side * 0.74], fill=(120, 124, 138))
     pen.rectangle([side * 0.78, side * 0.24, side * 0.97, side * 0.42], fill=(48, 54, 70))
+    pen.rectangle([side * 0.8, side * 0.265, side * 0.95, side * 0.395], fill=(112, 196, 220))
+    pen.rectangle([side * 0.7, side * 0.42, side, side * 0.47], fill=(150, 104, 70))
+    pen.rectangle([side * 0.06, side * 0.66, side * 0.18, side * 0.8], fill=(206, 112, 72))
+    for x, y in ((0.06, 0.58), (0.12, 0.52), (0.18, 0.58)):
+        pen.ellipse([side * (x - 0.055), side * (y - 0.1), side * (x + 0.055), side * (y + 0.1)], fill=(72, 150, 96))
 
 
 def _night_city(pen: ImageDraw.ImageDraw, side: int) -> None:
@@ -58,7 +67,8 @@ def _park(pen: ImageDraw.ImageDraw, side: int) -> None:
 
 
 def _plain_wall(pen: ImageDraw.ImageDraw, side: int) -> None:
-    _bands(pen, side, (0, (214, 206, 198)))
+    _bands(pen, side, (0, (216, 207, 198)))
+    pen.polygon([(side * 0.45, 0), (side, 0), (side, side), (side * 0.85, side)], fill=(227, 219, 211))
 
 
 def _library(pen: ImageDraw.ImageDraw, side: int) -> None:
@@ -78,6 +88,10 @@ def _snow(pen: ImageDraw.ImageDraw, side: int) -> None:
     pen.polygon([(side * 0.5, side * 0.64), (side * 0.8, side * 0.12), (side * 1.1, side * 0.64)], fill=(134, 154, 186))
     pen.polygon([(side * 0.7, side * 0.3), (side * 0.8, side * 0.12), (side * 0.9, side * 0.3)], fill=(250, 252, 255))
     pen.polygon([(side * 0.17, side * 0.35), (side * 0.26, side * 0.2), (side * 0.35, side * 0.35)], fill=(250, 252, 255))
+    for top, width in ((0.3, 0.1), (0.42, 0.14), (0.55, 0.17)):
+        pen.polygon([(side * (0.1 - width), side * (top + 0.2)), (side * 0.1, side * top), (side * (0.1 + width), side * (top + 0.2))], fill=(62, 112, 108))
+    for x, y in ((0.06, 0.1), (0.34, 0.06), (0.62, 0.14), (0.93, 0.06), (0.9, 0.5), (0.3, 0.5)):
+        pen.ellipse([side * (x - 0.02), side * (y - 0.02), side * (x + 0.02), side * (y + 0.02)], fill=(255, 255, 255))
 
 
 PAINTERS = {

@@ -14,7 +14,7 @@ class Recipe:
     people: int = 3500
     pictures_each: int = 6
     vae_channels: tuple[int, ...] = (16, 32, 64, 96)
-    vae_cycles: tuple[int, ...] = (2000, 3000)
+    vae_steps: int = 4500
     vae_batch: int = 16
     vae_crop: int = 64
     hidden: int = 192
@@ -23,13 +23,13 @@ class Recipe:
     double_blocks: int = 2
     single_blocks: int = 6
     text_tokens: int = 32
-    flux_steps: int = 3400
+    flux_steps: int = 8500
     flux_batch: int = 16
     distil_steps: int = 300
-    judge_steps: int = 800
+    judge_steps: int = 2400
     judge_people: int = 24
 
 
 SHIPPED = Recipe()
 # Every stage in seconds: proves the path, not the pictures.
-REHEARSAL = Recipe(people=24, pictures_each=4, vae_channels=(8, 8, 8, 8), vae_cycles=(2, 2), vae_batch=4, hidden=64, heads=2, double_blocks=1, single_blocks=1, flux_steps=3, flux_batch=4, distil_steps=2, judge_steps=2, judge_people=4)
+REHEARSAL = Recipe(people=24, pictures_each=4, vae_channels=(8, 8, 8, 8), vae_steps=2, vae_batch=4, hidden=64, heads=2, double_blocks=1, single_blocks=1, flux_steps=3, flux_batch=4, distil_steps=2, judge_steps=2, judge_people=4)

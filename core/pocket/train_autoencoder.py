@@ -19,16 +19,10 @@ LEARNING_RATE = 2.5e-3
 
 
 def train_autoencoder(folder: Path, recipe: Recipe, pixels_NHWC: np.ndarray) -> AutoencoderKL:
-    """Returns the trained VAE; the learning rate rises and falls once per cycle of the recipe. Resumes from `folder`."""
+    """Returns the trained VAE, frozen; resumes from `folder`."""
     vae = autoencoder(recipe).train()
-    for cycle, steps in enumerate(recipe.vae_cycles, 1):
-        _train_cycle(folder / f"vae-{cycle}.pt", vae, steps, recipe, pixels_NHWC, recipe.seed + 10 * (cycle - 1))
-    return vae.eval().requires_grad_(False)
-
-
-def _train_cycle(file: Path, vae: AutoencoderKL, steps: int, recipe: Recipe, pixels_NHWC: np.ndarray, seed: int) -> None:
     optimizer = torch.optim.AdamW(vae.parameters(), LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0)
-    schedule = rise_and_fall(optimizer, LEARNING_RATE, steps)
+    schedule = rise_and_fall(optimizer, LEARNING_RATE, recipe.vae_steps)
 
     def step(_: int, generator: torch.Generator) -> float:
         x = _crops(pixels_NHWC, recipe, generator)
@@ -44,7 +38,8 @@ def _train_cycle(file: Path, vae: AutoencoderKL, steps: int, recipe: Recipe, pix
         schedule.step()
         return error.item()
 
-    run_steps(file, steps, {"vae": vae, "optimizer": optimizer, "schedule": schedule}, step, seed)
+    run_steps(folder / "vae.pt", recipe.vae_steps, {"vae": vae, "optimizer": optimizer, "schedule": schedule}, step, recipe.seed)
+    return vae.eval().requires_grad_(False)
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokenizer
 
-from core.flux.flow import add_noise, draw_sigmas, predict_velocity, velocity_loss
+from core.flux.flow import add_noise, draw_sigmas, image_positions, pack, unpack, velocity_loss
 from core.pocket.loop import Ema, rise_and_fall, run_steps
 from core.pocket.models import text_encoders, transformer
 from core.pocket.recipe import Recipe
@@ -44,7 +44,13 @@ class Denoiser(nn.Module):
     def velocity(self, noisy_BCHW: Tensor, sigma_B: Tensor, clip_ids_BL: Tensor, t5_ids_BL: Tensor, guidance_B: Tensor) -> Tensor:
         prompt_embeds = self.t5(t5_ids_BL).last_hidden_state
         pooled = self.clip(clip_ids_BL).pooler_output
-        return predict_velocity(self.transformer, noisy_BCHW, sigma_B, prompt_embeds, pooled, guidance_B, torch.float32)
+        # By diffusers' own pass: core.flux.forward has the norms of queries and keys frozen.
+        height, width = noisy_BCHW.shape[2:]
+        tokens = self.transformer(
+            hidden_states=pack(noisy_BCHW), timestep=sigma_B, guidance=guidance_B, pooled_projections=pooled, encoder_hidden_states=prompt_embeds,
+            txt_ids=torch.zeros(prompt_embeds.shape[1], 3), img_ids=image_positions(height, width), return_dict=False,
+        )[0]  # fmt: skip
+        return unpack(tokens, height, width)
 
 
 def tokenize(captions: list[str], clip: CLIPTokenizer, t5: T5Tokenizer) -> Texts:

@@ -9,7 +9,7 @@ import torch
 from diffusers import FluxTransformer2DModel
 from torch import nn
 
-from core.flux.checkpointing import checkpoint_blocks
+from core.flux.forward import checkpoint_blocks
 from core.flux.int8 import quantize_linears
 from core.flux.lora import add_dropout, add_lora, lora_weights, set_lora_weights
 from core.flux.model_folder import ModelFolder
@@ -63,7 +63,9 @@ def place_transformer(plan: MemoryPlan, settings: Settings, model: ModelFolder, 
 
 
 def new_optimizer(parameters: list[nn.Parameter], settings: Settings) -> torch.optim.AdamW:
-    return torch.optim.AdamW(parameters, settings.optimizer.learning_rate, weight_decay=settings.optimizer.weight_decay)
+    """Fused where the device has it: the other kinds copy the whole LoRA at each step."""
+    fused = parameters[0].device.type == "cuda"
+    return torch.optim.AdamW(parameters, settings.optimizer.learning_rate, weight_decay=settings.optimizer.weight_decay, fused=fused)
 
 
 def relay(state: TrainState, plan: MemoryPlan, settings: Settings, model: ModelFolder, hardware: Hardware) -> None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 GIB = 2**30
-# Bytes a block keeps for its backward pass, per token and unit of h, of r, per token and head; and, under autocast, casts of the LoRA per h x r.
-_SAVED_BF16 = {"double": (46, 12, 12, 72), "single": (44, 10, 12, 34)}
-_SAVED_FP32 = {"double": (78, 24, 12, 0), "single": (68, 20, 12, 0)}
+# What a block keeps for its backward pass, per token (core.flux.forward): values per unit of h and of r, bytes per head and at all.
+_SAVED = {"double": (14, 6, 4, 8), "single": (12, 5, 4, 4)}
 # Weights of a block in units of h^2: those a token passes, and the modulation.
 _PASSED = {"double": 24, "single": 12}
 _MODULATION = {"double": 12, "single": 3}
@@ -81,8 +80,8 @@ def forecast(shape: ModelShape, plan: MemoryPlan, bytes_per_value: int, rank: in
 
 def saved_by_block(kind: str, shape: ModelShape, rank: int, tokens: int, bytes_per_value: int) -> int:
     """Bytes one block ('double' or 'single') keeps for its backward pass when it is not checkpointed."""
-    per_h, per_r, per_head, per_hr = (_SAVED_BF16 if bytes_per_value == 2 else _SAVED_FP32)[kind]
-    return tokens * (per_h * shape.hidden + per_r * rank + per_head * shape.heads) + per_hr * shape.hidden * rank
+    values_h, values_r, bytes_head, bytes_token = _SAVED[kind]
+    return tokens * (bytes_per_value * (values_h * shape.hidden + values_r * rank) + bytes_head * shape.heads + bytes_token)
 
 
 def base_bytes(shape: ModelShape, int8: bool, bytes_per_value: int) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.dataset.buckets import Placement, buckets_for, place
 from core.dataset.captions import class_caption, fill_prompt, has_trigger
-from core.dataset.folder import Dataset, Sample, open_dataset
+from core.dataset.folder import Dataset, Sample, open_class_photos
 from core.dataset.imaging import fit, open_upright, pixels, upright_size
 from core.durable import sha256_of
 from core.errors import UserError
@@ -75,24 +75,6 @@ def sample_prompts(settings: Settings) -> list[str]:
     return [fill_prompt(prompt, settings.dataset.trigger_word, settings.dataset.class_word) for prompt in settings.sampling.prompts] if settings.sampling.every else []
 
 
-def open_photos(settings: Settings) -> Dataset:
-    """Raises UserError when there is nothing to train on."""
-    dataset = open_dataset(Path(settings.dataset.folder))
-    if not dataset.samples:
-        raise UserError("There is no photo to train on.", settings.dataset.folder, "Put 15 to 30 JPG, PNG or WebP photos there.")
-    return dataset
-
-
-def open_class_photos(settings: Settings) -> Dataset | None:
-    """The regularization photos, or None when none are asked for. Raises UserError for a folder without any."""
-    if not settings.regularization.enabled or not settings.regularization.folder:
-        return None
-    try:
-        return open_dataset(Path(settings.regularization.folder))
-    except UserError as error:
-        raise UserError(f"The class photos cannot be used. {error.what}", error.where, "Put photos of other people there, or leave REG_DIR empty: then no class photos are needed.") from None
-
-
 def placements_of(dataset: Dataset, settings: Settings) -> dict[str, Placement]:
     """Bucket and crop of each sample by name, from the headers alone."""
     sizes = settings.dataset
@@ -103,7 +85,7 @@ def placements_of(dataset: Dataset, settings: Settings) -> dict[str, Placement]:
 def prepare(dataset: Dataset, settings: Settings, model: ModelFolder, hardware: Hardware) -> Iterator[RunEvent | Material]:
     """Yields progress, warnings and, last, the Material."""
     captions = captions_of(dataset, short_caption(settings))
-    class_dataset = open_class_photos(settings)
+    class_dataset = open_class_photos(settings.regularization)
     class_captions = captions_of(class_dataset, settings.dataset.class_word) if class_dataset else {}
     for warning in [*_dataset_warnings(dataset), *_class_warnings(class_captions, settings)]:
         yield Warned(what=warning)

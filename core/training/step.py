@@ -16,7 +16,8 @@ from torch import Tensor
 from core.dataset.captions import class_caption
 from core.errors import UserError
 from core.events import StepDone
-from core.flux.flow import FlowSample, add_noise, draw_noise, draw_sigmas, predict_velocity, snr_weights, velocity_loss
+from core.flux.flow import FlowSample, add_noise, draw_noise, draw_sigmas, snr_weights, velocity_loss
+from core.flux.forward import predict_velocity
 from core.flux.lora import without_lora
 from core.flux.model_folder import ModelFolder
 from core.flux.models import Hardware, memory_gib

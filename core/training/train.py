@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from core.dataset.folder import open_photos
 from core.durable import NO_SPACE, sweep_hidden
 from core.errors import Refused
 from core.events import CheckpointSaved, FixedNoiseLoss, Phase, ReportSaved, RunEvent, RunFinished, RunStarted, RunStopped, Warned
@@ -21,7 +22,7 @@ from core.training.layout import free_bytes, most_tokens, new_optimizer, place_t
 from core.training.measure import draw_samples, measure_fixed_noise
 from core.training.memory import Forecast, MemoryPlan
 from core.training.preflight import is_out_of_memory, layout_words, plan_words
-from core.training.prepare import Material, open_photos, prepare
+from core.training.prepare import Material, prepare
 from core.training.state import TrainState, plan_of, restore_checkpoint, save_checkpoint, split
 from core.training.step import Parts, StepGivenUp, train_step
 from core.training.text_encoder import build_text_encoder, encoder_rank
@@ -50,7 +51,7 @@ def train(run: Run, should_stop: Callable[[], bool], resume: bool, world: World 
     if settings.dataset.resolution > model.image_size:
         yield Warned(what=f"Resolution {settings.dataset.resolution} is above the {model.image_size} px this model was made for; likeness will suffer.")
     material = None
-    for item in prepare(open_photos(settings), settings, model, hardware):
+    for item in prepare(open_photos(settings.dataset), settings, model, hardware):
         if isinstance(item, Material):
             material = item
         else:

@@ -41,7 +41,7 @@ def set_field(page: Page, element: str, value: str) -> None:
 
 def start_short_run(page: Page, name: str, steps: str = STEPS) -> None:
     choose_demo(page)
-    expect(page.locator("#set-train-steps input").first).to_have_value("250")
+    expect(page.locator("#set-train-steps input").first).to_have_value("400")
     set_field(page, "set-run-name", name)
     set_field(page, "set-train-steps", steps)
     page.get_by_role("button", name="Start training").click()
@@ -121,7 +121,7 @@ def test_wrong_input_is_answered_in_words(browser, studio):
     faults: list[str] = []
     page = open_page(browser, studio, faults)
     choose_demo(page)
-    expect(page.locator("#set-train-steps input").first).to_have_value("250")
+    expect(page.locator("#set-train-steps input").first).to_have_value("400")
     set_field(page, "set-run-name", "../escape")
     page.get_by_role("button", name="Start training").click()
     expect(page.locator(".toast-body").first).to_contain_text("run.name")

@@ -9,7 +9,7 @@ from diffusers import FluxTransformer2DModel
 import core.training.train as train_module
 from core.errors import Refused
 from core.events import Phase, StepDone, Warned
-from core.flux.checkpointing import checkpoint_blocks
+from core.flux.forward import checkpoint_blocks, predict_velocity
 from core.flux.lora import add_lora
 from core.training.memory import GIB, MemoryPlan, ModelShape, base_bytes, forecast, lora_parameters, saved_by_block
 from core.training.preflight import ladder, relative_time
@@ -23,7 +23,7 @@ def small_flux(double=1, single=1, hidden=64, heads=4):
     return FluxTransformer2DModel(num_layers=double, num_single_layers=single, num_attention_heads=heads, attention_head_dim=hidden // heads, joint_attention_dim=32, pooled_projection_dim=16, in_channels=64, guidance_embeds=True, axes_dims_rope=ROPE[hidden // heads])
 
 
-def saved_bytes(model, image_tokens, text_tokens, batch, dtype):
+def saved_bytes(model, side, text_tokens, batch, dtype):
     """What autograd keeps between forward and backward, every storage once, weights left out."""
     known = {tensor.untyped_storage().data_ptr() for tensor in [*model.parameters(), *model.buffers()]}
     kept = {}
@@ -34,14 +34,8 @@ def saved_bytes(model, image_tokens, text_tokens, batch, dtype):
             kept[storage.data_ptr()] = storage
         return tensor
 
-    def zeros(*shape):
-        return torch.zeros(*shape, dtype=dtype)
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
-        model(
-            hidden_states=zeros(batch, image_tokens, 64), timestep=torch.zeros(batch), guidance=torch.ones(batch), pooled_projections=zeros(batch, 16),
-            encoder_hidden_states=zeros(batch, text_tokens, 32), txt_ids=torch.zeros(text_tokens, 3), img_ids=torch.zeros(image_tokens, 3), return_dict=False,
-        )  # fmt: skip
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        predict_velocity(model, torch.zeros(batch, 16, side, side), torch.zeros(batch), torch.zeros(batch, text_tokens, 32), torch.zeros(batch, 16), 1.0, dtype)
     return sum(storage.nbytes() for storage in kept.values())
 
 
@@ -53,10 +47,10 @@ def test_what_a_block_keeps_is_what_the_forecast_says(dtype, kind, counts, hidde
     for double, single in ((1, 1), counts):
         model = small_flux(double, single, hidden, heads).to(dtype)
         add_lora(model, rank, rank, "attn-mlp", seed=0)
-        amounts.append(saved_bytes(model.train(), 64, 32, batch, dtype))
+        amounts.append(saved_bytes(model.train(), 16, 32, batch, dtype))
     measured, said = amounts[1] - amounts[0], saved_by_block(kind, ModelShape(1, 1, hidden, heads, 0), rank, 96 * batch, dtype.itemsize)
-    # A few hundred bytes a block are not in the formula, which shows at these sizes alone. In float32, the CPU's precision, what is kept varies with the batch.
-    assert 0.98 * measured <= said <= (1.02 if dtype == torch.bfloat16 else 1.1) * measured
+    # The rest is one row per picture, which shows at these sizes alone.
+    assert said == pytest.approx(measured, rel=0.015)
 
 
 def test_a_checkpointed_block_keeps_its_input_alone():
@@ -65,7 +59,7 @@ def test_a_checkpointed_block_keeps_its_input_alone():
         model = small_flux(1, 2)
         add_lora(model, 4, 4, "attn-mlp", seed=0)
         checkpoint_blocks(model, count)
-        amounts.append(saved_bytes(model.train(), 64, 32, 1, torch.float32))
+        amounts.append(saved_bytes(model.train(), 16, 32, 1, torch.float32))
     shape, tokens = ModelShape(1, 2, 64, 4, 0), 96
     one_input = tokens * 64 * 4
     # The very first block keeps less than the others: nothing before it needs a gradient.
@@ -97,10 +91,10 @@ def choose(profile, gib, **more):
 
 
 def test_the_fits_that_were_promised():
-    assert choose(FAST, 16)[0][0].int8_base
-    assert choose(FINAL, 24)[0][0].int8_base
-    assert choose(FINAL, 80)[0][0] == MemoryPlan(False, 0, 2)
-    assert choose(FAST, 48)[0][0] == MemoryPlan(False, 0, 1)
+    assert choose(FAST, 16)[0][0] == MemoryPlan(True, 57, 1) and choose(FAST, 24)[0][0] == MemoryPlan(True, 0, 1)
+    assert choose(FINAL, 24)[0][0] == MemoryPlan(True, 57, 4)
+    assert choose(FINAL, 80)[0][0] == MemoryPlan(False, 0, 4)
+    assert choose(FAST, 40)[0][0] == MemoryPlan(False, 0, 1)
 
 
 def test_every_rung_fits_and_needs_less_than_the_one_above():

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from core.dataset.folder import open_photos
 from core.events import FixedNoiseLoss, StepDone, Warned
 from core.flux.model_folder import open_model_folder
 from core.flux.models import choose_hardware
 from core.training.memory import MemoryPlan
 from core.training.preflight import ladder
-from core.training.prepare import open_photos, prepare
+from core.training.prepare import prepare
 from core.training.step import Parts, draw_batch, joined, regrouped
 from core.training.world import World
 from tests.core.training import go, losses_of, of_kind, run_of, same, weights_of
@@ -20,7 +21,7 @@ def parts_of(run):
     """Photos encoded and everything else a step needs, without a transformer."""
     settings = run.settings
     model, hardware = open_model_folder(Path(settings.model.path)), choose_hardware("fp32")
-    material = list(prepare(open_photos(settings), settings, model, hardware))[-1]
+    material = list(prepare(open_photos(settings.dataset), settings, model, hardware))[-1]
     return Parts(run, model, hardware, material, World())
 
 
