@@ -40,7 +40,7 @@ class RunSettings(Section):
 class ModelSettings(Section):
     """Model: which FLUX.1-dev, at which precision."""
 
-    path: str = setting(POCKET_FLUX, "Base model", "Folder of a FLUX.1-dev in diffusers layout. The shipped pocket FLUX needs no GPU and no download.", "MODEL_PATH", place="model", min_length=1)
+    path: str = setting(POCKET_FLUX, "Base model", "FLUX.1-dev or a model made from it: folder in diffusers layout, downloaded hub id, or single .safetensors file of the transformer. The shipped pocket FLUX needs no GPU and no download.", "MODEL_PATH", place="model", min_length=1)
     precision: Literal["auto", "bf16", "fp32"] = setting("auto", "Precision", "auto: bf16 on a GPU that has it, float32 on a CPU. LoRA weights are float32 always; fp16 overflows in FLUX and is not offered.")
     base: Literal["auto", "full", "int8"] = setting("auto", "Frozen base", "auto: 8 bits only where full precision does not fit or would be slower. int8 halves the base model's memory; rounding costs about 1 %.")
     int8_products: bool = setting(False, "8-bit products", "Multiplies in 8 bits too, where the base is 8-bit: faster on cards such as the RTX 4090, a little less exact.")

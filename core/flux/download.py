@@ -1,139 +1,233 @@
-"""Gets a FLUX.1-dev from the Hugging Face hub: what it will cost first, then file by file, going on where it was broken off."""
+"""Downloads a FLUX.1-dev from the Hugging Face hub into its cache: what it will take is known first, only what is needed comes, and a broken file goes on where it broke.
+
+Large files are fetched here, because the hub's own client begins an interrupted file anew; the client then enters them into its cache.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
-import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
+from filelock import FileLock, Timeout
+from huggingface_hub import HfApi, get_hf_file_metadata, hf_hub_download, hf_hub_url
+from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from huggingface_hub.file_download import repo_folder_name
+from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+
+from core.durable import NO_SPACE, sha256_of
 from core.errors import Refused, UserError
-from core.events import Phase, RunEvent, RunFinished, RunStopped
+from core.events import Phase
+from core.flux.hub_errors import explain
 from core.flux.model_folder import PARTS
 
-SUFFIXES = (".json", ".txt", ".model", ".safetensors")
-# Left free on the disk beside the download.
-RESERVE = 5 * 10**9
-SECONDS_BETWEEN_SIGNS = 2.0
+INDEX = "model_index.json"
+LARGER_DISK = "Free some space, or set HF_HOME to a folder on a larger disk (on a pod: the network volume)."
+SUFFIXES = (".json", ".model", ".safetensors", ".txt")
+VARIANT = re.compile(r"\.(fp16|fp32|bf16)[.-]")
+MIB = 2**20
+CHUNK = 4 * MIB
+SECONDS_BETWEEN_EVENTS = 0.5
+ATTEMPTS_WITHOUT_PROGRESS = 5
+SECONDS_BEFORE_RETRY = 2.0
+TIMEOUT = 30
+TOO_MANY = 429
+PARTIAL_CONTENT = 206
 
 
 @dataclass(frozen=True)
-class DownloadForecast:
-    """`files` maps a name in the repository to its bytes; `missing` is what is not on the disk yet, `free` what the disk has left."""
+class Hub:
+    """From where and to where; `token` goes to `endpoint` only, `cache` is the Hugging Face cache."""
+
+    cache: Path
+    endpoint: str
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """`size` in bytes; `blob` names its content in the cache: the SHA-256 of a large file, else the hash git gives it."""
+
+    path: str
+    size: int
+    blob: str
+    large: bool
+
+    @property
+    def part(self) -> str:
+        return PurePosixPath(self.path).parts[0]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a download will take; sizes in bytes. `here` is what lies in the cache already, `free` what the disk has left."""
 
     hub_id: str
-    revision: str
-    files: dict[str, int]
-    missing: int
+    commit: str
+    files: tuple[RemoteFile, ...]
+    here: int
     free: int
 
     @property
     def total(self) -> int:
-        return sum(self.files.values())
+        return sum(file.size for file in self.files)
+
+    @property
+    def missing(self) -> int:
+        return self.total - self.here
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """Bytes by part, largest first."""
+        sizes: Counter[str] = Counter()
+        for file in self.files:
+            sizes[file.part] += file.size
+        return dict(sizes.most_common())
 
 
-def forecast_download(hub_id: str, with_transformer: bool, hub: Any = None) -> DownloadForecast:
-    """What a download would take. `hub` stands in for the huggingface_hub module. Raises UserError in the words of `explained`."""
-    hub = hub or _hub()
-    try:
-        info = hub.HfApi().model_info(hub_id, files_metadata=True)
-    except Exception as error:
-        raise explained(error, hub_id, bool(hub.get_token())) from None
-    files = {entry.rfilename: entry.size or 0 for entry in info.siblings if _is_wanted(entry.rfilename, with_transformer)}
-    if "model_index.json" not in files:
-        raise UserError("This repository is no model in diffusers layout.", hub_id, "Use black-forest-labs/FLUX.1-dev, or a repository made from it that has a model_index.json.")
-    there = {name for name in files if isinstance(hub.try_to_load_from_cache(hub_id, name, revision=info.sha), str)}
-    cache = Path(hub.constants.HF_HUB_CACHE)
-    return DownloadForecast(hub_id, info.sha, files, sum(size for name, size in files.items() if name not in there), shutil.disk_usage(_existing(cache)).free)
+def forecast(hub_id: str, hub: Hub, with_transformer: bool) -> Forecast:
+    """Asks the hub what there is; `with_transformer` False leaves the transformer's weights out (a single file takes their place).
 
-
-def download(forecast: DownloadForecast, should_stop: Callable[[], bool], hub: Any = None) -> Iterator[RunEvent]:
-    """Every file of the forecast into the local cache; what is there already is not fetched again.
-
-    Raises Refused when the disk is too small, UserError in the words of `explained`.
+    Raises Refused: no token, no access, no such repository, not reachable, no FLUX.1.
     """
-    hub = hub or _hub()
-    if forecast.missing + RESERVE > forecast.free and forecast.missing:
-        raise Refused(
-            f"The download needs {forecast.missing / 1e9:.1f} GB and {RESERVE / 1e9:.0f} GB to spare; the disk has {forecast.free / 1e9:.1f} GB left.",
-            str(hub.constants.HF_HUB_CACHE),
-            "Free some space, or put the cache on a larger volume (HF_HOME).",
-        )
+    api = HfApi(endpoint=hub.endpoint, token=hub.token or False)
+    try:
+        api.auth_check(hub_id)
+        info = api.model_info(hub_id, files_metadata=True)
+    except (HTTPError, OSError, ValueError) as error:
+        raise explain(error, hub_id, hub.token) from None
+    files = []
+    for sibling in info.siblings or ():
+        if _needed(sibling.rfilename, with_transformer):
+            blob = sibling.lfs.sha256 if sibling.lfs else sibling.blob_id
+            files.append(RemoteFile(sibling.rfilename, sibling.size or 0, blob or "", sibling.lfs is not None))
+    missing = {INDEX, *PARTS} - {file.part for file in files}
+    if missing:
+        raise Refused(f"{hub_id} is no FLUX.1 in diffusers layout: {', '.join(sorted(missing))} missing.", f"{hub.endpoint}/{hub_id}", "Name a repository in that layout, such as black-forest-labs/FLUX.1-dev.")
+    files.sort(key=lambda file: (file.path == INDEX, file.large, file.path))
+    here = sum(_bytes_here(file, hub_id, hub) for file in files)
+    return Forecast(hub_id, info.sha or "main", tuple(files), here, _free_bytes(hub.cache))
+
+
+def download(plan: Forecast, hub: Hub, should_stop: Callable[[], bool]) -> Iterator[Phase]:
+    """Fetch what is missing; progress in MiB. What arrived is kept when it ends early, and the next download goes on from there.
+
+    Raises Refused when it cannot begin (no space, another download under way), UserError when it breaks off or is stopped.
+    """
+    if plan.missing > plan.free:
+        raise Refused(f"The download needs {gib(plan.missing)} GiB, the disk has {gib(plan.free)} GiB left.", str(hub.cache), LARGER_DISK)
+    folder = _folder(plan.hub_id, hub)
+    try:
+        (folder / "blobs").mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".download.lock", timeout=0):
+            yield from _download(plan, hub, should_stop)
+    except Timeout:
+        raise Refused(f"Another download of {plan.hub_id} is under way.", str(folder), "Wait for it, or end it.") from None
+    except (HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+        reason = explain(error, plan.hub_id, hub.token)
+        raise UserError(reason.what, reason.where, reason.fix) from None
+    except OSError as error:
+        what = "There is no space left on the disk." if error.errno in NO_SPACE else f"The cache cannot be written: {error.strerror or error}."
+        raise UserError(what, str(hub.cache), f"{LARGER_DISK} What is here is kept.") from None
+
+
+def gib(size: int) -> str:
+    return f"{size / 2**30:.1f}"
+
+
+def _download(plan: Forecast, hub: Hub, should_stop: Callable[[], bool]) -> Iterator[Phase]:
     done = 0
-    for number, (name, size) in enumerate(sorted(forecast.files.items(), key=lambda file: file[1]), 1):
-        if should_stop():
-            yield RunStopped(step=number - 1, seconds=0)
-            return
-        for fetched in _fetch(forecast, name, hub):
-            yield Phase(what=f"Downloading {forecast.hub_id} (MB)", done=round((done + min(fetched, size)) / 1e6), total=round(forecast.total / 1e6))
-        done += size
-    yield RunFinished(seconds=0)
+    for file in plan.files:
+        for arrived in _fetch(file, plan, hub) if file.large else iter(()):
+            yield Phase(what=f"Downloading {file.part} (MiB)", done=(done + arrived) // MIB, total=plan.total // MIB)
+            if should_stop():
+                raise UserError(f"The download was stopped at {gib(done + arrived)} of {gib(plan.total)} GiB; what is here is kept.", str(hub.cache), "Start it again: it goes on from there.")
+        # The index comes last and by the branch's name: only then the cache shows the model as there.
+        revision = "main" if file.path == INDEX else plan.commit
+        hf_hub_download(plan.hub_id, file.path, revision=revision, cache_dir=hub.cache, endpoint=hub.endpoint, token=hub.token or False)
+        done += file.size
+        yield Phase(what=f"Downloading {file.part} (MiB)", done=done // MIB, total=plan.total // MIB)
 
 
-def explained(error: Exception, hub_id: str, has_token: bool) -> UserError:
-    """One sentence for each way the hub says no."""
-    kind = type(error).__name__
-    page = f"https://huggingface.co/{hub_id}"
-    if kind == "GatedRepoError":
-        if not has_token:
-            return UserError("This model is gated, and no token was given.", hub_id, f"Accept its licence on {page}, make a read token there, and start with HF_TOKEN=... in the environment.")
-        return UserError("Your token has no access to this model.", hub_id, f"Accept its licence on {page} with the account the token belongs to.")
-    if kind == "RepositoryNotFoundError":
-        return UserError("There is no such model on the hub, or the token may not see it.", hub_id, "Check the name; for a private model set HF_TOKEN.")
-    if kind == "HfHubHTTPError" and getattr(getattr(error, "response", None), "status_code", 0) == 401:
-        return UserError("The hub does not accept the token.", hub_id, "Make a new read token and set HF_TOKEN.")
-    if kind in ("OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectionError", "ConnectError", "ConnectTimeout", "ReadTimeout", "Timeout"):
-        return UserError("The hub cannot be reached.", hub_id, "Check the connection (HF_HUB_OFFLINE must not be set), then try again: the download goes on where it was.")
-    if isinstance(error, OSError) and error.errno == 28:
-        return UserError("There is no space left on the disk.", hub_id, "Free some space, then try again: the download goes on where it was.")
-    return UserError(f"The download failed: {kind}: {error}", hub_id, "Try again: the download goes on where it was.")
-
-
-def _fetch(forecast: DownloadForecast, name: str, hub: Any) -> Iterator[int]:
-    """Bytes of this file so far, now and then; the transfer runs on a thread of its own."""
-    failures: list[Exception] = []
-
-    def transfer() -> None:
+def _fetch(file: RemoteFile, plan: Forecast, hub: Hub) -> Iterator[int]:
+    """Complete the file among the cache's blobs, yielding the bytes of it that are here. Raises UserError when its content is not what the hub announced."""
+    blob, partial = _blob(file, plan.hub_id, hub), _partial(file, plan.hub_id, hub)
+    if blob.exists():
+        return
+    attempts = 0
+    while (begin := _size(partial)) < file.size:
         try:
-            hub.hf_hub_download(forecast.hub_id, name, revision=forecast.revision)
-        except Exception as error:  # told to the caller below
-            failures.append(error)
-
-    blobs = Path(hub.constants.HF_HUB_CACHE) / f"models--{forecast.hub_id.replace('/', '--')}" / "blobs"
-    before = _bytes_in(blobs)
-    thread = threading.Thread(target=transfer, name="download", daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(SECONDS_BETWEEN_SIGNS)
-        yield max(0, _bytes_in(blobs) - before)
-    if failures:
-        raise explained(failures[0], forecast.hub_id, bool(hub.get_token()))
+            yield from _stream(file, plan, hub, partial, begin)
+        except HTTPError as error:
+            attempts = attempts + 1 if _size(partial) == begin else 1
+            refused = isinstance(error, HfHubHTTPError) and error.response.status_code < 500 and error.response.status_code != TOO_MANY
+            if refused or attempts == ATTEMPTS_WITHOUT_PROGRESS:
+                raise
+            time.sleep(SECONDS_BEFORE_RETRY)
+    if sha256_of(partial) != file.blob:
+        partial.unlink()
+        raise UserError(f"{file.path} arrived damaged and was thrown away.", str(partial), "Start the download again.")
+    os.replace(partial, blob)
 
 
-def _bytes_in(folder: Path) -> int:
-    if not folder.is_dir():
-        return 0
-    return sum(file.stat().st_size for file in list(folder.iterdir()) if file.is_file())
+def _stream(file: RemoteFile, plan: Forecast, hub: Hub, partial: Path, begin: int) -> Iterator[int]:
+    """Append to `partial` what lies behind byte `begin`; the address is asked for anew, because signed ones expire."""
+    url = hf_hub_url(plan.hub_id, file.path, revision=plan.commit, endpoint=hub.endpoint)
+    address = get_hf_file_metadata(url, token=hub.token or False, endpoint=hub.endpoint).location
+    token = hub.token if address.startswith(f"{hub.endpoint}/") else None
+    headers = {**build_hf_headers(token=token or False), "Range": f"bytes={begin}-", "Accept-Encoding": "identity"}
+    with open(partial, "ab") as opened, get_session().stream("GET", address, headers=headers, timeout=TIMEOUT) as response:
+        hf_raise_for_status(response)
+        if response.status_code != PARTIAL_CONTENT:
+            opened.truncate(0)
+        said = time.monotonic()
+        for chunk in response.iter_bytes(CHUNK):
+            opened.write(chunk)
+            if time.monotonic() - said >= SECONDS_BETWEEN_EVENTS:
+                said = time.monotonic()
+                yield opened.tell()
+        opened.flush()
+        os.fsync(opened.fileno())
 
 
-def _is_wanted(name: str, with_transformer: bool) -> bool:
-    part = name.split("/")[0] if "/" in name else ""
-    if name == "model_index.json":
+def _needed(path: str, with_transformer: bool) -> bool:
+    """Weights as .safetensors, configurations and tokenizers of the parts; no duplicate at the root, no pickle, no variant of another precision."""
+    file = PurePosixPath(path)
+    if path == INDEX:
         return True
-    if part not in PARTS or not name.endswith(SUFFIXES):
+    if len(file.parts) != 2 or file.parts[0] not in PARTS or file.suffix not in SUFFIXES or VARIANT.search(file.name):
         return False
-    return with_transformer or part != "transformer" or name.endswith(".json")
+    return with_transformer or file.parts[0] != "transformer" or file.name == "config.json"
 
 
-def _existing(folder: Path) -> Path:
-    while not folder.exists():
-        folder = folder.parent
-    return folder
+def _bytes_here(file: RemoteFile, hub_id: str, hub: Hub) -> int:
+    if _blob(file, hub_id, hub).exists():
+        return file.size
+    return min(_size(_partial(file, hub_id, hub)), file.size)
 
 
-def _hub() -> Any:
-    import huggingface_hub
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
-    return huggingface_hub
+
+def _folder(hub_id: str, hub: Hub) -> Path:
+    return hub.cache / repo_folder_name(repo_id=hub_id, repo_type="model")
+
+
+def _blob(file: RemoteFile, hub_id: str, hub: Hub) -> Path:
+    return _folder(hub_id, hub) / "blobs" / file.blob
+
+
+def _partial(file: RemoteFile, hub_id: str, hub: Hub) -> Path:
+    return _folder(hub_id, hub) / "blobs" / f"{file.blob}.partial"
+
+
+def _free_bytes(folder: Path) -> int:
+    """Of the disk a folder lies on or will lie on."""
+    existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    return shutil.disk_usage(existing).free

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from core.durable import write_atomic
 from core.errors import Refused, UserError
+from core.flux.header import read_safetensors_header
 from core.flux.lora_file import KEY_PATTERN, OWN_METADATA, open_as_diffusers_does, payload_sha256, read_lora_header
 from core.flux.lora_formats import from_kohya, is_kohya, patches_of, to_kohya
-from core.flux.model_folder import read_safetensors_header
 
 PROBE = {"prompt": "portrait of a person", "width": 64, "height": 64, "num_inference_steps": 2, "output_type": "latent"}
 

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from core.durable import write_atomic
 from core.errors import UserError
-from core.flux.model_folder import ModelFolder, read_safetensors_header
+from core.flux.header import read_safetensors_header
+from core.flux.model_folder import ModelFolder
 from core.settings import Settings
 
 # peft's names of CLIP's weights begin with "encoder."; in the file they carry the module path of the pipeline, as ComfyUI and Forge know it.

@@ -5,9 +5,8 @@ The single file has Black Forest Labs' names (black-forest-labs/flux, model.py),
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +15,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from core.errors import UserError
-
-INDEX_FILE = "diffusion_pytorch_model.safetensors.index.json"
-COMFY_PREFIX = "model.diffusion_model."
-COPY_AGAIN = "Copy or download the model again."
+from core.flux.header import COPY_AGAIN, read_safetensors_header, weight_files
+from core.flux.single_file import CHOOSE_DEV, COMFY_PREFIX, DTYPES, MARKER, UNREAD, USE_ANOTHER, WEIGHT_SCALES, transformer_entries
 
 _TOP = {
     "x_embedder": "img_in",
@@ -68,65 +65,78 @@ PLACE_IN_JOINT = {"to_q": 0, "to_k": 1, "to_v": 2, "add_q_proj": 0, "add_k_proj"
 
 
 @dataclass(frozen=True)
-class WeightSource:
-    """Reads one tensor at a time; files stay memory-mapped. `files` maps a name in the files to the file that holds it."""
+class Stored:
+    """A tensor as it lies on disk; `name` is its name in `file`."""
 
-    files: Mapping[str, Path]
+    file: Path
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class WeightSource:
+    """Weights on disk by the names of their layout; read one at a time, so that no file stays in memory. `width` is the model's."""
+
+    place: Path
+    stored: Mapping[str, Stored]
     single_file: bool
     width: int
 
-    def read(self, name: str) -> Tensor:
-        """The parameter of that diffusers name, on the CPU, in the file's dtype. Raises UserError when it is missing."""
+    def require(self, wanted: Mapping[str, tuple[int, ...]]) -> None:
+        """Raises UserError naming weights that are missing, surplus, misshapen or stored in a way that is not read, given diffusers names and shapes."""
+        expected: dict[str, list[int]] = {}
+        for name, shape in wanted.items():
+            sides = expected.setdefault(self._stored_name(name), [0, *shape[1:]])
+            sides[0] += shape[0]
+        extras = {f"{name.rpartition('.')[0]}.{kind}" for name in expected for kind in (*WEIGHT_SCALES, *UNREAD)} | {MARKER} if self.single_file else set()
+        _refuse("The model lacks the weight {}.", (name for name in expected if name not in self.stored), self.place, COPY_AGAIN)
+        _refuse("FLUX.1-dev has no weight {}.", sorted(self.stored.keys() - expected.keys() - extras), self.place, CHOOSE_DEV)
+        shapes = {name: (self.stored[name].shape, tuple(sides)) for name, sides in expected.items()}
+        _refuse("The weight {}.", (f"{name} has shape {found} instead of {sides}" for name, (found, sides) in shapes.items() if found != sides), self.place, CHOOSE_DEV)
+        _refuse("The weight {}, which is not read here.", (f"{name} is stored as {self.stored[name].dtype}" for name in expected if self.stored[name].dtype not in DTYPES), self.place, USE_ANOTHER)
+
+    def read(self, name: str, device: torch.device, dtype: torch.dtype) -> Tensor:
+        """The parameter of that diffusers name in memory of its own. Raises UserError when the file cannot be read."""
+        stored = self.stored[self._stored_name(name)]
+        rows = _rows_of(name.rpartition(".")[0], self.width) if self.single_file else (slice(None),)
+        try:
+            with safe_open(stored.file, "pt") as opened:
+                pieces = [opened.get_slice(stored.name)[piece] for piece in rows]
+                scale = self._scale_of(stored, opened)
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"The weights cannot be read: {error}", str(stored.file), COPY_AGAIN) from None
+        on_disk = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+        moved = on_disk.to(device)
+        tensor = (moved if scale is None else moved.float() * scale.to(device).float()).to(dtype)
+        return tensor.clone() if tensor.data_ptr() == pieces[0].data_ptr() else tensor
+
+    def _stored_name(self, name: str) -> str:
         if not self.single_file:
-            return self._tensor(name, name)
+            return name
         module, kind = name.rsplit(".", 1)
         theirs = their_name(module)
-        tensor = self._tensor(f"{theirs}.{'scale' if theirs.endswith('_norm') else kind}", name)
-        if kind == "weight" and f"{theirs}.scale_weight" in self.files:
-            tensor = tensor.float() * self._tensor(f"{theirs}.scale_weight", name).float()
-        return _part_of(tensor, module, self.width)
+        return f"{theirs}.{'scale' if theirs.endswith('_norm') else kind}"
 
-    def surplus(self, wanted: set[str]) -> list[str]:
-        """Names in the files that nobody asked for."""
-        if not self.single_file:
-            return sorted(self.files.keys() - wanted)
-        used = set()
-        for name in wanted:
-            module, kind = name.rsplit(".", 1)
-            theirs = their_name(module)
-            used |= {f"{theirs}.{kind}", f"{theirs}.scale", f"{theirs}.scale_weight", f"{theirs}.scale_input", f"{theirs}.input_scale"}
-        return sorted(name for name in self.files.keys() - used if name != "scaled_fp8")
-
-    def _tensor(self, stored: str, wanted: str) -> Tensor:
-        file = self.files.get(stored)
-        if file is None:
-            raise UserError(f"The model lacks the weight {wanted}.", str(next(iter(self.files.values()), "")), COPY_AGAIN)
-        try:
-            with safe_open(file, "pt") as opened:
-                names = (stored, COMFY_PREFIX + stored)
-                return opened.get_tensor(next(name for name in names if name in opened.keys()))  # noqa: SIM118 (not a dict)
-        except (OSError, SafetensorError) as error:
-            raise UserError(f"The weights cannot be read: {error}", str(file), COPY_AGAIN) from None
+    def _scale_of(self, stored: Stored, opened: safe_open) -> Tensor | None:
+        """What an fp8 weight was divided by, or None."""
+        stem, _, kind = stored.name.rpartition(".")
+        names = [f"{stem}.{scale}" for scale in WEIGHT_SCALES if kind == "weight" and f"{stem}.{scale}".removeprefix(COMFY_PREFIX) in self.stored]
+        return opened.get_tensor(names[0]) if self.single_file and names else None
 
 
 def folder_source(folder: Path, width: int) -> WeightSource:
     """A `transformer` folder in diffusers layout, whole or in shards."""
-    index = folder / INDEX_FILE
-    if index.exists():
-        try:
-            shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(f"The index of the shards cannot be read: {error}", str(index), COPY_AGAIN) from None
-        return WeightSource({name: folder / Path(shard).name for name, shard in shards.items()}, False, width)
-    file = folder / INDEX_FILE.removesuffix(".index.json")
-    return WeightSource(dict.fromkeys(_names_in(file), file), False, width)
+    stored = {name: Stored(file, name, tuple(entry["shape"]), entry["dtype"]) for file in weight_files(folder) for name, entry in read_safetensors_header(file)[0].items()}
+    return WeightSource(folder, stored, False, width)
 
 
 def file_source(file: Path, width: int) -> WeightSource:
-    """One .safetensors file; names may carry ComfyUI's prefix, and other parts of a checkpoint are left alone."""
-    names = _names_in(file)
-    prefixed = [name.removeprefix(COMFY_PREFIX) for name in names if name.startswith(COMFY_PREFIX)]
-    return WeightSource(dict.fromkeys(prefixed or names, file), True, width)
+    """One .safetensors file in Black Forest Labs' names; names may carry ComfyUI's prefix, and other parts of a checkpoint are left alone."""
+    header, _ = read_safetensors_header(file)
+    entries = transformer_entries(header)
+    prefix = "" if entries.keys() <= header.keys() else COMFY_PREFIX
+    return WeightSource(file, {name: Stored(file, prefix + name, tuple(entry["shape"]), entry["dtype"]) for name, entry in entries.items()}, True, width)
 
 
 def their_name(module: str) -> str:
@@ -138,22 +148,18 @@ def their_name(module: str) -> str:
     return f"single_blocks.{number}.{SINGLE[rest]}" if single else f"double_blocks.{number}.{DOUBLE[rest]}"
 
 
-def _part_of(tensor: Tensor, module: str, width: int) -> Tensor:
-    """The rows of a joint matrix that are this module's; scale and shift of the last norm stand the other way round."""
+def _rows_of(module: str, width: int) -> tuple[slice, ...]:
+    """The rows of the stored matrix that are this module's, in its order: scale and shift of the last norm stand the other way round."""
     if module == "norm_out.linear":
-        shift, scale = tensor.chunk(2)
-        return torch.cat((scale, shift))
-    third = PLACE_IN_JOINT.get(module.rsplit(".", 1)[-1])
+        return slice(width, None), slice(0, width)
+    third = PLACE_IN_JOINT.get(module.rpartition(".")[2])
     if third is None:
-        return tensor
-    return tensor[third * width :] if third == 3 else tensor[third * width : (third + 1) * width]
+        return (slice(None),)
+    return (slice(third * width, None if third == 3 else (third + 1) * width),)
 
 
-def _names_in(file: Path) -> list[str]:
-    try:
-        with safe_open(file, "pt") as opened:
-            return list(opened.keys())
-    except FileNotFoundError:
-        raise UserError("The weights are not there.", str(file), COPY_AGAIN) from None
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"The weights cannot be read: {error}", str(file), "Only .safetensors files are loaded. " + COPY_AGAIN) from None
+def _refuse(sentence: str, problems: Iterable[str], place: Path, fix: str) -> None:
+    found = list(problems)
+    if found:
+        more = f" {len(found) - 1} more like it." if len(found) > 1 else ""
+        raise UserError(sentence.format(found[0]) + more, str(place), fix)

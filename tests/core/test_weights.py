@@ -14,9 +14,11 @@ from core.errors import UserError
 from core.flux.int8 import Int8Linear, quantize_linears
 from core.flux.model_folder import open_model_folder
 from core.flux.models import choose_hardware, load_transformer
-from core.flux.weights import COMFY_PREFIX, INDEX_FILE, their_name
+from core.flux.single_file import COMFY_PREFIX
+from core.flux.weights import their_name
 from core.settings import POCKET_FLUX
 
+INDEX_FILE = "diffusion_pytorch_model.safetensors.index.json"
 JOINT = {"to_q": 0, "to_k": 1, "to_v": 2, "add_q_proj": 0, "add_k_proj": 1, "add_v_proj": 2, "proj_mlp": 3}
 FLUX_DEV_CONFIG = {
     "_class_name": "FluxTransformer2DModel", "attention_head_dim": 128, "guidance_embeds": True, "in_channels": 64, "joint_attention_dim": 4096,
@@ -159,7 +161,7 @@ def test_a_pickle_in_disguise_is_refused(copied):
 def test_a_single_file_without_the_other_parts_says_where_they_come_from(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "empty"))
     file = tmp_path / "flux1-dev.safetensors"
-    save_file({"img_in.weight": torch.zeros(1)}, file)
+    save_file({name: torch.zeros(1, 64) for name in ("img_in.weight", "single_blocks.0.linear1.weight", "guidance_in.in_layer.weight")}, file)
     with pytest.raises(UserError, match="needs the other parts"):
         open_model_folder(file)
 
