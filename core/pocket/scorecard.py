@@ -54,11 +54,11 @@ class PersonScore:
 
 def score_person(person: int, work: Path, judge: DrawnJudge) -> PersonScore:
     """Train, draw, judge; resumes with what an earlier call finished."""
-    identity = random_identity(random.Random(f"{HELD_OUT}-{person}"))
+    identity = person_of(person)
     file = work / f"person-{person}.json"
     if file.exists():
         return PersonScore(**json.loads(file.read_text()))
-    settings = _settings_for(person, identity, work)
+    settings = settings_for(f"person-{person}", person, work)
     store = RunStore(Path(settings.run.output))
     shutil.rmtree(store.root / settings.run.name, ignore_errors=True)
     run = store.create(settings)
@@ -68,7 +68,7 @@ def score_person(person: int, work: Path, judge: DrawnJudge) -> PersonScore:
     memory = max(event.memory_gib for event in run.log.read()[0] if event.kind == "step")
     scenes = demo_scenes(f"{HELD_OUT}-scenes-{person}", SCENES)
     began = time.monotonic()
-    pictures = _draw_grid(f"person-{person}", settings, identity, scenes, store)
+    pictures = draw_pictures(settings, [scene_caption(scene, f"ohwx {identity.gender}") for scene in scenes], STRENGTHS, store)
     grid_seconds = time.monotonic() - began
     names = [f"{strength:g}" for strength in STRENGTHS]
     score = PersonScore(
@@ -86,9 +86,8 @@ def score_person(person: int, work: Path, judge: DrawnJudge) -> PersonScore:
 def retrieval(judge: DrawnJudge, identity: Identity, person: int, pictures: list[Image.Image]) -> float:
     """Share of pictures nearer to this person than to any of the decoys; each is the mean of a few drawings."""
     people = [identity] + [random_identity(random.Random(f"{HELD_OUT}-decoy-{person}-{number}")) for number in range(DECOYS)]
-    scenes = demo_scenes(f"{HELD_OUT}-views", VIEWS_PER_DECOY)
-    gallery = torch.stack([judge.embed([draw(other, scene) for scene in scenes]).mean(dim=0) for other in people])
-    nearest = (judge.embed(pictures) @ torch.nn.functional.normalize(gallery, dim=1).T).argmax(dim=1)
+    gallery = torch.stack([likeness_of(judge, other) for other in people])
+    nearest = (judge.embed(pictures) @ gallery.T).argmax(dim=1)
     return (nearest == 0).float().mean().item()
 
 
@@ -103,20 +102,31 @@ def adherence(judge: DrawnJudge, scenes: list[Scene], pictures: list[Image.Image
     return shares
 
 
-def _settings_for(person: int, identity: Identity, work: Path) -> Settings:
-    photos = work / f"photos-{person}"
+def person_of(number: int) -> Identity:
+    return random_identity(random.Random(f"{HELD_OUT}-{number}"))
+
+
+def likeness_of(judge: DrawnJudge, identity: Identity) -> torch.Tensor:
+    """A person's unit embedding, (64,): the mean of a few drawings."""
+    views = [draw(identity, scene) for scene in demo_scenes(f"{HELD_OUT}-views", VIEWS_PER_DECOY)]
+    return torch.nn.functional.normalize(judge.embed(views).mean(dim=0), dim=0)
+
+
+def settings_for(name: str, person: int, work: Path, *pairs: str) -> Settings:
+    """The demo preset on that person's photos, which are drawn anew; `pairs` are laid over it."""
+    identity, photos = person_of(person), work / f"photos-{person}"
     shutil.rmtree(photos, ignore_errors=True)
     photos.mkdir(parents=True)
     write_photos(photos, identity, demo_scenes(f"{HELD_OUT}-photos-{person}", PHOTOS), f"ohwx {identity.gender}", 128)
-    pairs = [f"run.name=person-{person}", f"run.output={work / 'output'}", f"dataset.folder={photos}", f"dataset.class_word={identity.gender}", "sampling.every=0"]
-    return resolve("demo", {}, pairs).settings
+    given = [f"run.name={name}", f"run.output={work / 'output'}", f"dataset.folder={photos}", f"dataset.class_word={identity.gender}", "sampling.every=0"]
+    return resolve("demo", {}, [*given, *pairs]).settings
 
 
-def _draw_grid(name: str, settings: Settings, identity: Identity, scenes: list[Scene], store: RunStore) -> dict[float, list[Image.Image]]:
-    prompts = tuple(scene_caption(scene, f"ohwx {identity.gender}") for scene in scenes)
-    size, sampling = settings.dataset.resolution, settings.sampling
+def draw_pictures(settings: Settings, prompts: list[str], strengths: tuple[float, ...], store: RunStore) -> dict[float, list[Image.Image]]:
+    """The run's LoRA at each strength, a picture for every prompt."""
+    name, size, sampling = settings.run.name, settings.dataset.resolution, settings.sampling
     request = GridRequest(
-        lora=f"{name}.safetensors", model_path=settings.model.path, prompts=prompts, strengths=STRENGTHS, width=size, height=size,
+        lora=f"{name}.safetensors", model_path=settings.model.path, prompts=tuple(prompts), strengths=strengths, width=size, height=size,
         num_inference_steps=sampling.num_inference_steps, guidance_scale=sampling.guidance_scale, text_length=settings.model.text_length,
     )  # fmt: skip
     folder = evaluations_folder(store.root) / name
@@ -124,7 +134,7 @@ def _draw_grid(name: str, settings: Settings, identity: Identity, scenes: list[S
     folder.mkdir(parents=True)
     drain(lambda: evaluate(request, name, store.root, lambda: False), EventLog(folder / "events.jsonl"))
     grid = load_grid(name, store.root)
-    return {strength: [Image.open(folder / grid.cell(row, strength).file).convert("RGB") for row in range(len(prompts))] for strength in STRENGTHS}
+    return {strength: [Image.open(folder / grid.cell(row, strength).file).convert("RGB") for row in range(len(prompts))] for strength in strengths}
 
 
 def render(scores: list[PersonScore]) -> str:

@@ -14,6 +14,8 @@ from core.presets import Resolved
 from core.settings import Settings, declarations, flatten, warnings_of
 from core.training.held_out import held_out_count
 from core.training.layout import free_bytes, rungs_for, shape_of
+from core.training.memory import GIB
+from core.training.outlook import disk_bytes, disk_shortage, encoder_bytes, free_disk, measured_flops, run_seconds
 from core.training.preflight import plan_words
 from core.training.prepare import placements_of
 
@@ -33,19 +35,25 @@ def render_plan(resolved: Resolved, name: str) -> str:
         lines[-1] += f", each photo about {round(forwards * train.batch_size / len(dataset.samples))} times"
     lines += _extras(len(dataset.samples), settings)
     lines += [f"Model: {settings.model.path}, {model.double_blocks} + {model.single_blocks} blocks, made for {model.image_size} px"]
-    lines += _memory_lines(dataset, settings, model)
+    lines += _forecast_lines(dataset, settings, model) if dataset.samples else []
     output = Path(settings.run.output)
     lines += ["Files:", f"  {output / f'{name}.safetensors'}  the LoRA", f"  {output / 'samples' / name}/  samples", f"  {output / name}/  log and checkpoints"]
     lines += [f"Note: {sentence}" for sentence in warnings_of(settings)]
     return "\n".join(lines)
 
 
-def _memory_lines(dataset: Dataset, settings: Settings, model: ModelFolder) -> list[str]:
-    """The layout that would be chosen on this machine. Raises Refused when none fits."""
+def _forecast_lines(dataset: Dataset, settings: Settings, model: ModelFolder) -> list[str]:
+    """Memory, time and disk on this machine. Raises Refused when no layout fits."""
     hardware, shape = choose_hardware(settings.model.precision), shape_of(model)
-    tokens = max(placement.bucket.width * placement.bucket.height // 256 for placement in placements_of(dataset, settings).values()) + settings.model.text_length
-    free = free_bytes(hardware)
-    return [f"Memory: {plan_words(*rungs_for(settings, shape, tokens, free, hardware)[0], shape, free)}"]
+    sizes = [placement.bucket.width * placement.bucket.height // 256 + settings.model.text_length for placement in placements_of(dataset, settings).values()]
+    free, output = free_bytes(hardware), Path(settings.run.output)
+    plan, needs = rungs_for(settings, shape, max(sizes), free, hardware)[0]
+    minutes = run_seconds(settings, shape, sum(sizes) // len(sizes), plan, measured_flops(hardware)) / 60
+    lines = [f"Memory: {plan_words(plan, needs, shape, free)}", f"  before that, while captions are encoded: {encoder_bytes(model, hardware) / GIB:.1f} GiB of text encoders"]
+    lines.append(f"Time: very roughly {minutes:.1f} minutes of steps, from the speed of this machine's matrix products; samples come on top")
+    lines.append(f"Disk: up to {disk_bytes(settings, shape) / GIB:.2f} GiB for checkpoints and LoRA, {free_disk(output) / GIB:.1f} GiB are free")
+    shortage = disk_shortage(settings, shape)
+    return lines + ([f"Note: {shortage}"] if shortage else [])
 
 
 def _extras(photos: int, settings: Settings) -> list[str]:

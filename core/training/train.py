@@ -21,6 +21,7 @@ from core.settings import Settings, warnings_of
 from core.training.layout import free_bytes, most_tokens, new_optimizer, place_transformer, relay, rungs_for, shape_of
 from core.training.measure import draw_samples, measure_fixed_noise
 from core.training.memory import Forecast, MemoryPlan
+from core.training.outlook import disk_shortage
 from core.training.preflight import is_out_of_memory, layout_words, plan_words
 from core.training.prepare import Material, prepare
 from core.training.state import TrainState, plan_of, restore_checkpoint, save_checkpoint, split
@@ -63,6 +64,9 @@ def train(run: Run, should_stop: Callable[[], bool], resume: bool, world: World 
     yield Phase(what="Loading transformer")
     parts = Parts(run, model, hardware, material, world)
     shape, free = shape_of(model), free_bytes(hardware)
+    shortage = disk_shortage(settings, shape)
+    if shortage:
+        yield Warned(what=shortage)
     rungs = rungs_for(settings, shape, most_tokens(material), free, hardware)
     rungs = _from_saved(rungs, plan_of(checkpoint[1]) if checkpoint else None)
     yield Phase(what=f"In memory: {plan_words(*rungs[0], shape, free)}")

@@ -162,7 +162,7 @@ def test_the_ladder_goes_down_to_the_8_bit_base_with_weights_and_moments(short_r
     events = go(run)
     assert [event.step for event in of_kind(events, StepDone)] == [1, 2, 3, 4] and any("8-bit base" in event.what for event in of_kind(events, Warned))
     record = json.loads((run.checkpoints()[0][1] / "state.json").read_text())
-    assert record["plan"] == {"int8_base": True, "checkpointed": 8, "micro_batch": 1}
+    assert record["plan"] == {"int8_base": True, "checkpointed": 8, "micro_batch": 1, "modulation_on_host": False}
     plain = run_of(short_run(run__name="plain"))
     monkeypatch.undo()
     go(plain)
