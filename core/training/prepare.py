@@ -117,8 +117,9 @@ def _encode_texts(texts: list[str], embeds: dict[str, PromptEmbeds], settings: S
             yield Phase(what="Encoding captions", done=done, total=len(texts))
             entry = cache.put(keys[text], vars(encode_prompt(encoders, text)))
         embeds[text] = PromptEmbeds(**entry)
-    encoders = None
-    free_memory()
+    if encoders is not None:
+        encoders = None
+        free_memory()
 
 
 def _encode_photos(dataset: Dataset, captions: dict[str, str], photos: list[Photo], settings: Settings, model: ModelFolder, hardware: Hardware) -> Iterator[RunEvent]:
@@ -138,8 +139,9 @@ def _encode_photos(dataset: Dataset, captions: dict[str, str], photos: list[Phot
                 entry = cache.put(key, vars(_encode_photo(vae, sample, placement, mirror)))
             moments.append(LatentMoments(**entry))
         photos.append(Photo(sample.name, f"{placement.bucket.width}x{placement.bucket.height}", moments[0], captions[sample.name], *moments[1:]))
-    vae = None
-    free_memory()
+    if vae is not None:
+        vae = None
+        free_memory()
 
 
 def _encode_photo(vae, sample: Sample, placement: Placement, mirror: bool) -> LatentMoments:

@@ -56,7 +56,7 @@ def drift_of_the_class(run, monkeypatch):
 
 
 def test_without_class_photos_the_base_model_holds_the_class_in_place(short_run, monkeypatch):
-    changes = {"train__steps": 24, "train__batch_size": 6, "lora__rank": 16, "lora__alpha": 16, "train__validate_every": 0, "train__save_every": 100}
+    changes = {"train__steps": 16, "train__batch_size": 3, "lora__rank": 16, "lora__alpha": 16, "train__validate_every": 0, "train__save_every": 100}
     weak, events = drift_of_the_class(run_of(short_run(run__name="weak", regularization__enabled=1, regularization__every=1, regularization__weight=0.01, **changes)), monkeypatch)
     strong, _ = drift_of_the_class(run_of(short_run(run__name="strong", regularization__enabled=1, regularization__every=1, regularization__weight=5, **changes)), monkeypatch)
     assert strong < 0.5 * weak
