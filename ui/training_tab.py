@@ -12,9 +12,9 @@ import pandas as pd
 from core.errors import Refused, UserError
 from core.pace import silence_words
 from core.presets import Resolved, load_preset, preset_names
-from core.runs import Run
+from core.runs import EventLog, Run
 from core.settings import Settings
-from core.tasks import named, start_class_photos, start_resume, start_training, text_encoder_advice
+from core.tasks import class_photos_log, named, start_class_photos, start_resume, start_training, text_encoder_advice
 from ui.dataset_tab import QUIET
 from ui.messages import as_html, duration, shows_errors
 from ui.pictures import nothing_yet, samples_by_step
@@ -41,6 +41,7 @@ class TrainingTab:
     def __init__(self, studio: Studio, form: SettingsForm, preset_name: str) -> None:
         self.studio = studio
         self.form = form
+        self.class_log: EventLog | None = None
         with gr.Row(equal_height=False):
             with gr.Column(scale=1, min_width=320):
                 choices = [(load_preset(name).title, name) for name in preset_names()]
@@ -60,6 +61,7 @@ class TrainingTab:
                     form.place(key)
                 self.advice = gr.Markdown(elem_id="encoder-advice")
                 self.class_photos = gr.Button(f"Draw {CLASS_PHOTOS} class photos", elem_id="draw-class-photos", visible=False)
+                self.class_status = gr.Markdown(elem_id="class-photos-status")
                 with gr.Accordion("Advanced: every setting", open=False, elem_id="advanced"):
                     form.place_advanced()
             with gr.Column(scale=2, min_width=320):
@@ -69,7 +71,7 @@ class TrainingTab:
 
     @property
     def outputs(self) -> list[gr.components.Component]:
-        return [self.run, self.status, self.plot, self.samples, self.log, self.start, self.stop, self.resume]
+        return [self.run, self.status, self.plot, self.samples, self.log, self.start, self.stop, self.resume, self.class_status]
 
     def wire(self) -> None:
         """Buttons ask the core and return at once; the timer shows what became of it."""
@@ -91,7 +93,7 @@ class TrainingTab:
     def _draw_class_photos(self, *values: Any) -> None:
         settings = self.form.read(values)
         start_class_photos(self.studio.trainer, settings, CLASS_PHOTOS, self.studio.store)
-        gr.Info(f"Drawing {CLASS_PHOTOS} photos of a {settings.dataset.class_word} with the base model. Then choose them under Advanced, Class photos.", duration=10)
+        self.class_log = class_photos_log(settings, self.studio.store)
 
     def _advise(self, *values: Any) -> str:
         """The guide's policy in a sentence or two, only while two-phase is on or would help."""
@@ -124,14 +126,15 @@ class TrainingTab:
         """A key that changes with what is shown, and a value for each of `outputs`; nothing is sent when the key is `seen`."""
         names = self.run_names()
         name = chosen if chosen in names else next(iter(names), None)
+        drawing = self._class_photos_words()
         if name is None:
-            key = ("none", self.studio.store.holder())
+            key = ("none", self.studio.store.holder(), drawing)
             return key, self._empty() if key != seen else [gr.skip()] * len(self.outputs)
         try:
             run = self.studio.store.load(name)
             events = self.studio.reader.events(run.log)
         except UserError as error:
-            key = (name, tuple(names), error.what)
+            key = (name, tuple(names), error.what, drawing)
             return key, self._damaged(names, name, error) if key != seen else [gr.skip()] * len(self.outputs)
         holder = self.studio.store.holder()
         live = self.studio.store.is_training(run)
@@ -139,7 +142,7 @@ class TrainingTab:
         view = fold(events)
         state = state_of(view, live)
         quiet = view.silent_for(time.time()) if live else None
-        key = (name, tuple(names), len(events), events[-1].time if events else 0, holder, stopping, quiet and int(quiet / 60))
+        key = (name, tuple(names), len(events), events[-1].time if events else 0, holder, stopping, quiet and int(quiet / 60), drawing)
         if key == seen:
             return key, [gr.skip()] * len(self.outputs)
         busy = holder is not None
@@ -152,18 +155,32 @@ class TrainingTab:
             gr.update(interactive=not busy),
             gr.update(interactive=live and not stopping),
             gr.update(interactive=not busy and state in ("stopped", "failed", "interrupted")),
+            drawing,
         ]
+
+    def _class_photos_words(self) -> str:
+        """How far the class photos are that were asked for in this session of the server."""
+        if self.class_log is None:
+            return ""
+        view = fold(self.studio.reader.events(self.class_log))
+        if view.failure:
+            return f"**Class photos:** {view.failure.what} {view.failure.fix}"
+        if view.state == "finished":
+            return f"**{CLASS_PHOTOS} class photos are drawn.** Choose their folder under Advanced, Class photos."
+        if view.state == "stopped":
+            return "**Class photos:** stopped. Press the button again to draw the rest."
+        return f"**Class photos:** {view.phase}" + (f" {view.phase_done} of {view.phase_total}" if view.phase_total else "")
 
     def _damaged(self, names: list[str], name: str, error: UserError) -> list[Any]:
         """A run whose files cannot be read takes nothing else down."""
         status = f'<div class="status failed" role="status"><p class="failure">{as_html(error)}</p></div>'
         idle = gr.update(interactive=self.studio.store.holder() is None)
-        return [gr.update(choices=names, value=name), status, gr.update(visible=False), "", "", idle, gr.update(interactive=False), gr.update(interactive=False)]
+        return [gr.update(choices=names, value=name), status, gr.update(visible=False), "", "", idle, gr.update(interactive=False), gr.update(interactive=False), self._class_photos_words()]
 
     def _empty(self) -> list[Any]:
         status = nothing_yet("No run yet. Choose a preset and press Start; Demo takes minutes and needs no GPU.")
         busy = self.studio.store.holder() is not None
-        return [gr.update(choices=[], value=None), status, gr.update(visible=False), nothing_yet("Loss, samples and log appear here."), "", gr.update(interactive=not busy), gr.update(interactive=False), gr.update(interactive=False)]
+        return [gr.update(choices=[], value=None), status, gr.update(visible=False), nothing_yet("Loss, samples and log appear here."), "", gr.update(interactive=not busy), gr.update(interactive=False), gr.update(interactive=False), self._class_photos_words()]
 
 
 def about(preset_name: str) -> str:

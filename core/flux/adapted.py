@@ -77,7 +77,7 @@ class _Adapted(torch.autograd.Function):
         plain, activated, *saved = ctx.saved_tensors
         layers, count = ctx.layers, 2 * len(ctx.layers)
         factors, kept = saved[:count], saved[count:]
-        rows, _ = _rows(plain, activated)
+        rows = _rows(plain, activated)[0].to(grads[0].dtype)
         wants_input = ctx.needs_input_grad[1] or ctx.needs_input_grad[2]
         grad_rows, grad_factors = None, []
         for number, (layer, grad) in enumerate(zip(layers, grads, strict=True)):

@@ -82,8 +82,9 @@ def add_dropout(model: nn.Module, share: float) -> None:
 def strengths_per_picture(model: nn.Module, strengths_B: Sequence[float]) -> Iterator[None]:
     """Inside, picture i of every batch sees the LoRA at strengths_B[i]; a batch must have that many pictures."""
     layers = _lora_layers(model)
+    strengths = torch.tensor(strengths_B, device=next(model.parameters()).device)
     for layer in layers:
-        layer.strengths_B = torch.tensor(strengths_B)
+        layer.strengths_B = strengths
     try:
         yield
     finally:

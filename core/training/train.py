@@ -15,7 +15,7 @@ from core.events import CheckpointSaved, FixedNoiseLoss, Phase, ReportSaved, Run
 from core.flux.lora import set_lora_weights
 from core.flux.lora_file import LoraFile, load_encoder_weights, load_lora_weights, metadata_of, read_lora_header, save_lora_file
 from core.flux.model_folder import open_model_folder
-from core.flux.models import choose_hardware, quiet_libraries
+from core.flux.models import choose_hardware, free_memory, quiet_libraries
 from core.runs import Run
 from core.settings import Settings, warnings_of
 from core.training.layout import free_bytes, most_tokens, new_optimizer, place_transformer, relay, rungs_for, shape_of
@@ -135,7 +135,7 @@ def _loop(state: TrainState, parts: Parts, thriftier: list[MemoryPlan], should_s
         if settings.train.validate_every:
             yield measure_fixed_noise(state, parts)
         if settings.sampling.every:
-            yield from draw_samples(state, parts, should_stop)
+            yield from _samples(state, parts, should_stop)
     while state.step < steps and not world.agree(should_stop(), parts.hardware.device):
         if state.text_encoder and state.step >= settings.text_encoder_steps:
             yield Phase(what="Freezing the text encoder")
@@ -152,7 +152,7 @@ def _loop(state: TrainState, parts: Parts, thriftier: list[MemoryPlan], should_s
             measured = measure_fixed_noise(state, parts)
             yield measured
         if _is_due(state.step, settings.sampling.every, steps):
-            yield from draw_samples(state, parts, should_stop)
+            yield from _samples(state, parts, should_stop)
         if save_due and state.step < steps:
             for event in _periodic_checkpoint(state, parts, measured):
                 if isinstance(event, CheckpointSaved):
@@ -185,6 +185,22 @@ def _step(state: TrainState, parts: Parts, thriftier: list[MemoryPlan], should_s
         plan = thriftier.pop(0)
         yield Warned(what=f"The device ran out of memory at step {state.step + 1}. Nothing is lost; going on with {layout_words(plan, shape_of(parts.model))}.")
         relay(state, plan, parts.settings, parts.model, parts.hardware)
+
+
+def _samples(state: TrainState, parts: Parts, should_stop: Callable[[], bool]) -> Iterator[RunEvent]:
+    """Samples are for looking at: what keeps them from being drawn or written costs them, not the run."""
+    try:
+        yield from draw_samples(state, parts, should_stop)
+        return
+    except Exception as error:
+        if is_out_of_memory(error):
+            reason = "the device's memory does not hold them beside the training. Set sampling.width and sampling.height lower, or sampling.every=0."
+        elif isinstance(error, OSError) and error.errno in NO_SPACE:
+            reason = "there is no space to write them. Free some."
+        else:
+            raise
+    free_memory()
+    yield Warned(what=f"No samples at step {state.step}: {reason} Training goes on.")
 
 
 def _is_due(step: int, every: int, steps: int) -> bool:

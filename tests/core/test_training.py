@@ -8,6 +8,7 @@ import pytest
 import torch
 from diffusers.optimization import get_scheduler
 
+import core.training.measure as measure_module
 import core.training.prepare as prepare_module
 import core.training.step as step_module
 import core.training.train as train_module
@@ -125,6 +126,17 @@ def test_a_full_disk_costs_a_checkpoint_not_the_run(short_run, monkeypatch):
     events = go(run)
     assert failures == [2] and any("No space" in event.what for event in of_kind(events, Warned))
     assert [event.step for event in of_kind(events, CheckpointSaved)] == [4] and events[-1].kind == "finished"
+
+
+@pytest.mark.parametrize(("fault", "words"), [(torch.OutOfMemoryError("CUDA out of memory"), "does not hold them"), (OSError(28, "No space left on device"), "no space")])
+def test_samples_that_cannot_be_drawn_cost_no_run(short_run, monkeypatch, fault, words):
+    def refuse(*given):
+        raise fault
+
+    monkeypatch.setattr(measure_module, "decode_latents", refuse)
+    events = go(run_of(short_run(sampling__every=2)))
+    assert [event.step for event in of_kind(events, StepDone)] == [1, 2, 3, 4] and not of_kind(events, ImageSaved)
+    assert sum(words in event.what for event in of_kind(events, Warned)) == 3  # at steps 0, 2 and 4
 
 
 def test_another_disk_fault_ends_the_run(short_run, monkeypatch):

@@ -1,15 +1,16 @@
 """What the tabs show for states of the disk, without a browser: damaged files take nothing else down."""
 
+import gradio as gr
 import pytest
 
 from core.events import Phase, RunFailed, RunFinished, RunStarted, StepDone
-from core.runs import RunStore, training_words
+from core.runs import EventLog, RunStore, training_words
 from core.settings import parse_settings
 from ui.layout import build_page
 from ui.run_view import fold
 from ui.settings_form import SettingsForm
 from ui.studio import Studio
-from ui.training_tab import state_of, status_html
+from ui.training_tab import TrainingTab, state_of, status_html
 
 
 @pytest.fixture
@@ -97,3 +98,15 @@ def test_a_path_of_no_listing_is_refused(studio):
         spoiled[[d.key for d in form.declarations].index(key)] = "/etc"
         with pytest.raises(Exception, match="not in the list"):
             form.read(spoiled)
+
+
+def test_class_photos_show_how_far_they_are_and_how_they_ended(studio, tmp_path):
+    with gr.Blocks():
+        tab = TrainingTab(studio, SettingsForm(studio, studio.resolved("demo")), "demo")
+    assert tab.render(None, ())[1][-1] == ""
+    tab.class_log = EventLog(tmp_path / "class-photos.jsonl")
+    tab.class_log.append(Phase(what="Drawing class photos", done=12, total=40))
+    key, values = tab.render(None, ())
+    assert "12 of 40" in values[-1]
+    tab.class_log.append(RunFailed(what="No space left.", fix="Free some."))
+    assert "No space left. Free some." in tab.render(None, key)[1][-1]
