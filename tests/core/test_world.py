@@ -5,11 +5,12 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from core.errors import Refused
 from core.training.world import World
 from tests.conftest import ROOT
-from tests.core.training import go, run_of, weights_of
+from tests.core.training import go, losses_of, run_of, weights_of
 
 
 def test_a_step_is_shared_out_evenly_and_completely():
@@ -36,13 +37,15 @@ def test_two_processes_train_what_one_trains(short_run, photos, tmp_path):
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert result.returncode == 0, result.stderr[-2000:]
     together = type(alone)("together", alone.output / "together", settings)
+    assert losses_of(together) == pytest.approx(losses_of(alone), rel=1e-4)
     one, two = weights_of(alone), weights_of(together)
-    assert one.keys() == two.keys() and all((one[name] - two[name]).abs().max() < 2e-3 for name in one)
+    assert one.keys() == two.keys() and all(torch.allclose(one[name], two[name], atol=1e-5) for name in one)
     assert [event.step for event in together.log.read()[0] if event.kind == "step"] == [1, 2, 3, 4]
 
 
 def _flat(settings):
-    from core.settings import Settings, flatten
+    from core.presets import resolve
+    from core.settings import flatten
 
-    defaults, given = flatten(Settings()), flatten(settings)
+    defaults, given = flatten(resolve("demo", {}, []).settings), flatten(settings)
     return {key: "|".join(value) if isinstance(value, tuple) else int(value) if isinstance(value, bool) else value for key, value in given.items() if value != defaults[key]}
