@@ -1,7 +1,8 @@
-"""What a run will take before it starts: minutes, bytes on disk, memory of the text encoders."""
+"""What a run will take before it starts: minutes, bytes on disk, memory of each phase."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -12,10 +13,21 @@ from core.flux.header import read_safetensors_header, weight_files
 from core.flux.model_folder import ModelFolder
 from core.flux.models import Hardware
 from core.settings import Settings
-from core.training.memory import MemoryPlan, ModelShape, lora_parameters
+from core.training.memory import Forecast, MemoryPlan, ModelShape, lora_parameters
 
 # Share of the speed of large matrix products that a whole step reaches (docs/experiments.md).
 EFFICIENCY = 0.45
+# Bytes FLUX's float32 VAE takes a pixel beside its weights (benchmarks/vae_memory.py).
+VAE_ENCODING, VAE_DECODING = 2600, 4200
+
+
+def text_tokens(settings: Settings, model: ModelFolder) -> int:
+    """Of every caption: the setting, capped by the model's own tokenizer."""
+    try:
+        longest = json.loads((model.path / "tokenizer_2" / "tokenizer_config.json").read_text(encoding="utf-8")).get("model_max_length")
+    except (OSError, ValueError):
+        longest = None
+    return min(settings.model.text_length, int(longest)) if longest else settings.model.text_length
 
 
 def picture_flops(shape: ModelShape, tokens: int, plan: MemoryPlan) -> float:
@@ -74,10 +86,21 @@ def free_disk(folder: Path) -> int:
     return shutil.disk_usage(existing).free
 
 
+def phase_peaks(settings: Settings, needs: Forecast, model: ModelFolder, hardware: Hardware, largest_photo: int) -> dict[str, int]:
+    """Bytes on the device at the peak of each phase; `largest_photo` in pixels. The phases come one after the other."""
+    vae = 4 * _numbers_in(model.path / "vae")
+    peaks = {"captions": encoder_bytes(model, hardware), "photos": vae + VAE_ENCODING * largest_photo, "training": needs.total}
+    if settings.sampling.every:
+        side, sampling = settings.dataset.resolution, settings.sampling
+        peaks["samples"] = needs.weights + needs.lora + vae + VAE_DECODING * (sampling.width or side) * (sampling.height or side)
+    return peaks
+
+
 def encoder_bytes(model: ModelFolder, hardware: Hardware) -> int:
     """T5 and CLIP in memory while captions are encoded."""
-    numbers = 0
-    for part in ("text_encoder", "text_encoder_2"):
-        for file in weight_files(model.path / part):
-            numbers += sum(torch.Size(entry["shape"]).numel() for entry in read_safetensors_header(file)[0].values())
-    return numbers * hardware.dtype.itemsize
+    return hardware.dtype.itemsize * sum(_numbers_in(model.path / part) for part in ("text_encoder", "text_encoder_2"))
+
+
+def _numbers_in(folder: Path) -> int:
+    """Weights of a part in diffusers layout."""
+    return sum(torch.Size(entry["shape"]).numel() for file in weight_files(folder) for entry in read_safetensors_header(file)[0].values())

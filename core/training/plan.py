@@ -15,7 +15,7 @@ from core.settings import Settings, declarations, flatten, warnings_of
 from core.training.held_out import held_out_count
 from core.training.layout import free_bytes, rungs_for, shape_of
 from core.training.memory import GIB
-from core.training.outlook import disk_bytes, disk_shortage, encoder_bytes, free_disk, measured_flops, run_seconds
+from core.training.outlook import disk_bytes, disk_shortage, free_disk, measured_flops, phase_peaks, run_seconds, text_tokens
 from core.training.preflight import plan_words
 from core.training.prepare import placements_of
 
@@ -45,15 +45,18 @@ def render_plan(resolved: Resolved, name: str) -> str:
 def _forecast_lines(dataset: Dataset, settings: Settings, model: ModelFolder) -> list[str]:
     """Memory, time and disk on this machine. Raises Refused when no layout fits."""
     hardware, shape = choose_hardware(settings.model.precision), shape_of(model)
-    sizes = [placement.bucket.width * placement.bucket.height // 256 + settings.model.text_length for placement in placements_of(dataset, settings).values()]
+    pixels = [placement.bucket.width * placement.bucket.height for placement in placements_of(dataset, settings).values()]
+    tokens = [count // 256 + text_tokens(settings, model) for count in pixels]
     free, output = free_bytes(hardware), Path(settings.run.output)
-    plan, needs = rungs_for(settings, shape, max(sizes), free, hardware)[0]
-    minutes = run_seconds(settings, shape, sum(sizes) // len(sizes), plan, measured_flops(hardware)) / 60
-    lines = [f"Memory: {plan_words(plan, needs, shape, free)}", f"  before that, while captions are encoded: {encoder_bytes(model, hardware) / GIB:.1f} GiB of text encoders"]
+    plan, needs = rungs_for(settings, shape, max(tokens), free, hardware)[0]
+    peaks = phase_peaks(settings, needs, model, hardware, max(pixels))
+    minutes = run_seconds(settings, shape, sum(tokens) // len(tokens), plan, measured_flops(hardware)) / 60
+    lines = [f"Memory: {plan_words(plan, needs, shape, free)}", f"  peak of each phase: {', '.join(f'{phase} {peak / GIB:.1f}' for phase, peak in peaks.items())} GiB"]
     lines.append(f"Time: very roughly {minutes:.1f} minutes of steps, from the speed of this machine's matrix products; samples come on top")
     lines.append(f"Disk: up to {disk_bytes(settings, shape) / GIB:.2f} GiB for checkpoints and LoRA, {free_disk(output) / GIB:.1f} GiB are free")
-    shortage = disk_shortage(settings, shape)
-    return lines + ([f"Note: {shortage}"] if shortage else [])
+    notes = [disk_shortage(settings, shape)]
+    notes += [f"{phase.capitalize()} may not fit: {peak / GIB:.1f} of {free / GIB:.1f} GiB." for phase, peak in peaks.items() if peak > free]
+    return lines + [f"Note: {note}" for note in notes if note]
 
 
 def _extras(photos: int, settings: Settings) -> list[str]:

@@ -11,8 +11,8 @@ from core.flux.model_folder import open_model_folder
 from core.flux.models import Hardware
 from core.settings import POCKET_FLUX
 from core.training.layout import shape_of
-from core.training.memory import MemoryPlan
-from core.training.outlook import disk_bytes, encoder_bytes, free_disk, picture_flops, run_seconds
+from core.training.memory import Forecast, MemoryPlan
+from core.training.outlook import VAE_DECODING, VAE_ENCODING, disk_bytes, encoder_bytes, free_disk, phase_peaks, picture_flops, run_seconds, text_tokens
 from tests.core.test_memory import FLUX_DEV
 from tests.core.training import go, of_kind, run_of
 
@@ -51,3 +51,17 @@ def test_free_space_of_a_folder_that_is_not_there_yet(tmp_path):
 def test_text_encoders_are_counted_from_their_files():
     model, hardware = open_model_folder(Path(POCKET_FLUX)), Hardware(torch.device("cpu"), torch.float32)
     assert encoder_bytes(model, hardware) == pytest.approx(sum(file.stat().st_size for part in ("text_encoder", "text_encoder_2") for file in (Path(POCKET_FLUX) / part).glob("*.safetensors")), rel=0.02)
+
+
+def test_phases_have_peaks_of_their_own(short_run):
+    model, hardware, needs = open_model_folder(Path(POCKET_FLUX)), Hardware(torch.device("cpu"), torch.float32), Forecast(100, 20, 50, 10)
+    peaks = phase_peaks(short_run(sampling__every=2), needs, model, hardware, 128 * 128)
+    assert list(peaks) == ["captions", "photos", "training", "samples"] and peaks["training"] == 180
+    vae = peaks["photos"] - VAE_ENCODING * 128 * 128
+    assert vae == pytest.approx((Path(POCKET_FLUX) / "vae" / "diffusion_pytorch_model.safetensors").stat().st_size, rel=0.05)
+    assert peaks["samples"] == 120 + vae + VAE_DECODING * 128 * 128 and "samples" not in phase_peaks(short_run(), needs, model, hardware, 128 * 128)
+
+
+def test_captions_are_as_long_as_the_tokenizer_allows(short_run):
+    model = open_model_folder(Path(POCKET_FLUX))
+    assert text_tokens(short_run(), model) == 32 and text_tokens(short_run(model__text_length=16), model) == 16
