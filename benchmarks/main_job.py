@@ -72,6 +72,7 @@ def _photograph(page: Page, width: int) -> None:
 
 
 def _photograph_tab(page: Page, name: str) -> None:
+    page.evaluate("document.querySelectorAll('img[loading=lazy]').forEach(image => image.loading = 'eager')")
     page.wait_for_timeout(2500)
     page.screenshot(path=ROOT / "docs" / f"{name}.png", full_page=True)
 

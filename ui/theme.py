@@ -66,7 +66,7 @@ table.plain { width: 100%; border-collapse: collapse; font-size: .9rem; } table.
 .log pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; font: .8rem/1.45 ui-monospace, Menlo, Consolas, monospace; background: none; }
 input[type=checkbox] { border: 1px solid var(--neutral-400) !important; }
 #server-away { display: none; position: fixed; left: 50%; bottom: 16px; transform: translateX(-50%); background: #b3392c; color: #fff; padding: .5rem 1rem; border-radius: 8px; z-index: 1000; }
-@media (max-width: 640px) { .gradio-container { padding: 0 !important; } .gradio-container .main { padding: 12px !important; } .masthead h1 { font-size: 1.2rem; } .photos { grid-template-columns: repeat(2, 1fr); max-height: 75vh; overflow: auto; } .tab-container button { font-size: .8rem; padding: 0 .3rem !important; } #loss .role-legend > g { transform: translateX(-42px) scale(.86); } }
+@media (max-width: 640px) { .gradio-container { padding: 0 !important; } .gradio-container .main { padding: 12px !important; } .masthead h1 { font-size: 1.2rem; } .photos { grid-template-columns: repeat(2, 1fr); max-height: 75vh; overflow: auto; } .tab-container button { font-size: .8rem; padding: 0 .3rem !important; } #loss .role-legend > g { translate: -42px; } }
 """
 
 # Ticks of the page fail silently while the server is away; this says so in words.
