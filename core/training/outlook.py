@@ -46,7 +46,7 @@ def run_seconds(settings: Settings, shape: ModelShape, tokens: int, plan: Memory
     again = 0.0
     if regularization.enabled:
         # Class photos cost a step like the person's; the base model as the teacher costs one more forward pass.
-        again = (1.0 if regularization.folder else 1.4) / regularization.every
+        again = 1.0 if regularization.folder else 1.4
     return pictures * (1 + again) * picture_flops(shape, tokens, plan) / (EFFICIENCY * flops_per_second)
 
 

@@ -68,7 +68,7 @@ def _extras(photos: int, settings: Settings) -> list[str]:
         lines.append("Text encoder: trained to the end")
     if settings.regularization.enabled:
         source = f"class photos in {settings.regularization.folder}" if settings.regularization.folder else f"the base model's own prediction for '{settings.dataset.class_word}'"
-        lines.append(f"Regularization: every {settings.regularization.every} steps on {source}, weight {settings.regularization.weight:g}")
+        lines.append(f"Regularization: on {source}, weight {settings.regularization.weight:g}")
     held_out = held_out_count(photos) if settings.dataset.hold_out else 0
     if held_out:
         lines.append(f"Held out: {held_out} photos that the others cover best")

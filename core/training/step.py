@@ -84,9 +84,9 @@ def train_step(state: TrainState, parts: Parts, should_stop: Callable[[], bool])
     for batch in regrouped(photo_batches(state.step, parts), state.plan.micro_batch):
         _give_up_if_asked(state, parts, should_stop)
         losses[0] += _backward(_weighted_loss(state, parts, batch))
-        if _is_regularized(state.step, settings) and not parts.material.class_photos:
+        if settings.regularization.enabled and not parts.material.class_photos:
             losses[1] += _backward(settings.regularization.weight * _prior_loss(state, parts, batch))
-    if _is_regularized(state.step, settings) and parts.material.class_photos:
+    if settings.regularization.enabled and parts.material.class_photos:
         for batch in regrouped(class_batches(state.step, parts), state.plan.micro_batch):
             _give_up_if_asked(state, parts, should_stop)
             losses[1] += _backward(settings.regularization.weight * _weighted_loss(state, parts, batch))
@@ -146,15 +146,14 @@ def _look_ahead(state: TrainState, parts: Parts) -> None:
 
 def _conditions_of(state: TrainState, parts: Parts, step: int) -> list[Conditions]:
     """Of every forward of a step."""
-    settings, embeds = parts.settings, parts.material.embeds
+    embeds, regularized, class_photos = parts.material.embeds, parts.settings.regularization.enabled, parts.material.class_photos
     conditions = []
     batches = list(regrouped(photo_batches(step, parts), state.plan.micro_batch))
-    regularized = _is_regularized(step, settings)
-    if regularized and parts.material.class_photos:
+    if regularized and class_photos:
         batches += regrouped(class_batches(step, parts), state.plan.micro_batch)
     for batch in batches:
         conditions.append(Conditions(batch.sample.sigma_B, state.pooled(batch.captions, embeds), TRAINING_GUIDANCE))
-        if regularized and not parts.material.class_photos:
+        if regularized and not class_photos:
             captions = _class_captions(batch, parts)
             for pooled in (state.pooled(captions, embeds), _base_pooled(captions, parts)):
                 conditions.append(Conditions(batch.sample.sigma_B, pooled, TRAINING_GUIDANCE))
@@ -213,10 +212,6 @@ def velocity_of(state: TrainState, parts: Parts, sample: FlowSample, captions: S
 def _on_device(sample: FlowSample, hardware: Hardware) -> FlowSample:
     """Noise levels stay: the forward pass looks them up before it moves them."""
     return FlowSample(sample.noisy_BCHW.to(hardware.device), sample.target_BCHW.to(hardware.device), sample.sigma_B)
-
-
-def _is_regularized(step: int, settings: Settings) -> bool:
-    return settings.regularization.enabled and step % settings.regularization.every == 0
 
 
 def _set_learning_rates(state: TrainState, settings: Settings) -> float:
