@@ -37,9 +37,22 @@ BROKEN = (OSError, SyntaxError, ValueError, TypeError, LookupError, OverflowErro
 def open_upright(file: Path) -> Image.Image:
     """The whole photo as RGB with its EXIF orientation applied. Raises UserError when any byte of it cannot be read."""
     with _opened(file) as image:
-        image.load()
-        turn = TURNS.get(_orientation(image))
-        return _in_srgb(image if turn is None else image.transpose(turn))
+        return _upright(image)
+
+
+def open_reduced(file: Path, side: int) -> tuple[Image.Image, tuple[int, int]]:
+    """The photo as `open_upright` gives it with its longer side at most `side`, and its full upright size.
+
+    JPEGs are decoded at a fraction of their size, which is several times faster and still reads every byte.
+    """
+    with _opened(file) as image:
+        full = image.size
+        scale = min(1.0, side / max(full))
+        image.draft(None, (round(full[0] * scale), round(full[1] * scale)))
+        sideways = _orientation(image) in SIDEWAYS
+        reduced = _upright(image)
+    reduced.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return reduced, full[::-1] if sideways else full
 
 
 def upright_size(file: Path) -> tuple[int, int]:
@@ -67,8 +80,7 @@ def pixels(image: Image.Image) -> np.ndarray:
 
 def thumbnail(file: Path, side: int) -> bytes:
     """A WebP no larger than side x side."""
-    image = open_upright(file)
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    image, _ = open_reduced(file, side)
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=85)
     return buffer.getvalue()
@@ -89,6 +101,12 @@ def _opened(file: Path) -> Iterator[Image.Image]:
             raise _too_large("more pixels than any photo has", file) from None
         except BROKEN as error:
             raise _unreadable(file, error) from None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    image.load()
+    turn = TURNS.get(_orientation(image))
+    return _in_srgb(image if turn is None else image.transpose(turn))
 
 
 def _orientation(image: Image.Image) -> int:

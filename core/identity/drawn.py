@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ EMBEDDING_WIDTH = 64
 class DrawnJudge(nn.Module):
     """(B, 3, 128, 128) in [-1, 1] -> unit embeddings (B, 64) and, per attribute, logits over its values."""
 
-    def __init__(self, attributes: dict[str, int]) -> None:
+    def __init__(self, attributes: Mapping[str, Sequence[str | bool]]) -> None:
         super().__init__()
         self.attributes = attributes
         widths = (3, 24, 48, 72, 96)
@@ -37,11 +38,11 @@ class DrawnJudge(nn.Module):
         layers += [nn.Conv2d(96, 96, 3, padding=1), nn.GroupNorm(8, 96), nn.SiLU(), nn.AvgPool2d(2)]
         self.trunk = nn.Sequential(*layers, nn.Flatten())
         self.identity = nn.Linear(96 * 16, EMBEDDING_WIDTH)
-        self.scene = nn.Linear(96 * 16, sum(attributes.values()))
+        self.scene = nn.Linear(96 * 16, sum(map(len, attributes.values())))
 
     def forward(self, pixels_BCHW: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         features = self.trunk(pixels_BCHW)
-        logits = self.scene(features).split(list(self.attributes.values()), dim=1)
+        logits = self.scene(features).split([len(values) for values in self.attributes.values()], dim=1)
         return F.normalize(self.identity(features), dim=1), dict(zip(self.attributes, logits, strict=True))
 
     @torch.no_grad()

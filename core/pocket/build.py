@@ -13,14 +13,13 @@ from diffusers import AutoencoderKL, FluxPipeline
 from transformers import CLIPTokenizer
 
 from core.identity.drawn import DrawnJudge, save_judge
+from core.identity.faces import JUDGE_FILE
 from core.pocket.drawings import make_drawings
 from core.pocket.models import clip_tokenizer, scheduler, t5_tokenizer
 from core.pocket.recipe import REHEARSAL, SHIPPED, Recipe
 from core.pocket.train_autoencoder import encode_all, train_autoencoder
 from core.pocket.train_flux import Denoiser, train_flux
 from core.pocket.train_judge import train_judge
-
-JUDGE_FILE = "judge.safetensors"
 
 
 def build(folder: Path, output: Path, recipe: Recipe) -> None:

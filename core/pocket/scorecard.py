@@ -23,8 +23,8 @@ from core.evaluation.evaluate import evaluate
 from core.evaluation.grid import GridRequest, evaluations_folder, load_grid
 from core.events import RunFailed, RunFinished
 from core.identity.drawn import DrawnJudge, load_judge
+from core.identity.faces import JUDGE_FILE
 from core.jobs import drain
-from core.pocket.build import JUDGE_FILE
 from core.pocket.demo import demo_scenes, write_photos
 from core.pocket.drawing import draw
 from core.pocket.drawings import LABELS, labels_of

@@ -25,7 +25,7 @@ REDRAWN_SHARE = 0.1
 
 def train_judge(folder: Path, recipe: Recipe, drawings: Drawings, latents_NCHW: Tensor, vae: AutoencoderKL) -> DrawnJudge:
     torch.manual_seed(recipe.seed + 5)
-    judge = DrawnJudge({name: len(values) for name, values in LABELS.items()}).train()
+    judge = DrawnJudge(LABELS).train()
     optimizer = torch.optim.AdamW(judge.parameters(), LEARNING_RATE, weight_decay=0.05)
     schedule = rise_and_fall(optimizer, LEARNING_RATE, recipe.judge_steps)
     redrawn = _redraw(folder / "redrawn.npy", recipe, latents_NCHW, vae)

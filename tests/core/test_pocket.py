@@ -7,7 +7,7 @@ import pytest
 from transformers import CLIPTokenizer, T5Tokenizer
 
 from core.identity.drawn import load_judge
-from core.pocket.build import JUDGE_FILE
+from core.identity.faces import JUDGE_FILE
 from core.pocket.demo import demo_scenes
 from core.pocket.drawing import draw
 from core.pocket.models import clip_tokenizer
