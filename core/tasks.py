@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from core.training.world import World
 
 Listener = Callable[[RunEvent], None]
+# What was measured of photos, by content; face embeddings too.
+MEASURES_FOLDER = Path("data/cache/analysis")
 
 
 def analysis_folder(output: Path, dataset_folder: str) -> Path:
@@ -43,7 +45,7 @@ def analyze(settings: Settings, store: RunStore) -> Iterator[RunEvent]:
     from core.analyzer.analyze import analyze as analyze_dataset
 
     file = report_file(settings.dataset.folder, store)
-    yield from analyze_dataset(settings.dataset, file, str(file.relative_to(store.root)))
+    yield from analyze_dataset(settings, file, str(file.relative_to(store.root)), MEASURES_FOLDER)
 
 
 def start_analysis(worker: Worker, settings: Settings, store: RunStore) -> None:

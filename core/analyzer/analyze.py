@@ -2,97 +2,113 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import imagehash
-from PIL import Image, ImageOps
-
-from core.analyzer import checks
-from core.analyzer.checks import GRAY_SIDE, Look, Photo
-from core.analyzer.report import SEVERITIES, AnalysisReport, write_report
-from core.dataset.buckets import Bucket, buckets_for, place
+from core.analyzer import caption_checks, checks, face_checks
+from core.analyzer.measure import measure_all
+from core.analyzer.photo import Photo
+from core.analyzer.report import SEVERITIES, AnalysisReport, Finding, write_report
+from core.dataset.buckets import buckets_for, place
 from core.dataset.folder import Dataset, Problem, Sample, open_dataset
-from core.dataset.imaging import format_of, open_upright
+from core.dataset.imaging import open_reduced
 from core.durable import storage_error
 from core.errors import UserError
 from core.events import Phase, ReportSaved, RunEvent, RunFinished, RunStarted
-from core.settings import DatasetSettings
+from core.identity.faces import FaceReader, open_face_reader
+from core.settings import Settings
 
-# Hashes look at 32 x 32 pixels at most; hashing a photo of 12 MP as it is would cost seconds.
-HASH_SIDE = 512
+FACE_WEIGHTS = Path("presets/faces")
+# So many pictures, and so large, tell drawings from photographs.
+KIND_PICTURES, KIND_SIDE = 12, 256
 
 
-def analyze(settings: DatasetSettings, report_file: Path, shown_as: str) -> Iterator[RunEvent]:
+@dataclass(frozen=True)
+class Faces:
+    """How faces are read, or why they are not."""
+
+    reader: FaceReader | None
+    reason: str = ""
+
+
+def analyze(settings: Settings, report_file: Path, shown_as: str, cache: Path) -> Iterator[RunEvent]:
     """Yields progress; a photo that cannot be read is a finding. Raises UserError for a folder that is missing or empty, or a report that cannot be written."""
     began = time.monotonic()
-    yield RunStarted(job="analyze", name=Path(settings.folder).name)
-    dataset = open_dataset(Path(settings.folder))
-    buckets = buckets_for(settings.resolution, settings.min_bucket_resolution, settings.max_bucket_resolution, settings.bucket_step)
+    yield RunStarted(job="analyze", name=Path(settings.dataset.folder).name)
+    dataset = open_dataset(Path(settings.dataset.folder))
+    yield Phase(what="Loading face networks")
+    faces = _faces_for(dataset.samples, Path(settings.model.path))
     photos: list[Photo] = []
     problems = list(dataset.problems)
+    options = settings.dataset
+    buckets = buckets_for(options.resolution, options.min_bucket_resolution, options.max_bucket_resolution, options.bucket_step)
+    measured = measure_all(dataset.samples, faces.reader, cache)
     for done, sample in enumerate(dataset.samples):
         yield Phase(what="Reading photos", done=done, total=len(dataset.samples))
-        try:
-            photos.append(measure(sample, buckets))
-        except UserError as error:
-            problems.append(Problem(sample.image, error.what, error.fix))
+        found = next(measured)
+        if isinstance(found, Problem):
+            problems.append(found)
+        else:
+            photos.append(Photo(sample.name, sample.image.suffix.lower(), found, place(found.width, found.height, buckets), sample.caption))
     yield Phase(what="Comparing photos and captions")
     try:
-        write_report(report_of(dataset, photos, problems, settings), report_file)
+        write_report(report_of(dataset, photos, problems, settings, faces), report_file)
     except OSError as error:
         raise storage_error(error, report_file) from None
     yield ReportSaved(what="analysis", file=shown_as)
     yield RunFinished(seconds=time.monotonic() - began)
 
 
-def measure(sample: Sample, buckets: Sequence[Bucket]) -> Photo:
-    """Raises UserError for a photo that cannot be read."""
-    image = open_upright(sample.image)
-    digest = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
-    small = image.copy()
-    small.thumbnail((HASH_SIDE, HASH_SIDE), Image.Resampling.LANCZOS)
-    return Photo(
-        name=sample.name,
-        suffix=sample.image.suffix.lower(),
-        format=format_of(sample.image),
-        width=image.width,
-        height=image.height,
-        digest=digest,
-        look=_look(small),
-        mirrored=_look(ImageOps.mirror(small)),
-        placement=place(image.width, image.height, buckets),
-        caption=sample.caption,
-    )
-
-
-def report_of(dataset: Dataset, photos: Sequence[Photo], problems: Sequence[Problem], settings: DatasetSettings) -> AnalysisReport:
+def report_of(dataset: Dataset, photos: Sequence[Photo], problems: Sequence[Problem], settings: Settings, faces: Faces) -> AnalysisReport:
     """All checks, the most serious findings first."""
+    trigger_word, class_word = settings.dataset.trigger_word, settings.dataset.class_word
     findings = [
         *checks.check_count(photos),
         *checks.check_problems(problems),
-        *checks.check_trigger(photos, settings.trigger_word),
+        *caption_checks.check_trigger_word(photos, trigger_word, class_word),
+        *caption_checks.check_trigger(photos, trigger_word),
+        *_face_findings(photos, faces),
         *checks.check_duplicates(photos),
         *checks.check_resolution(photos),
         *checks.check_crop(photos),
-        *checks.check_captions_present(photos, dataset.orphan_captions),
-        *checks.check_caption_length(photos),
-        *checks.check_caption_variety(photos),
+        *caption_checks.check_captions_present(photos, dataset.orphan_captions),
+        *caption_checks.check_caption_length(photos),
+        *caption_checks.check_caption_variety(photos),
+        *caption_checks.check_traits(photos, class_word),
         *checks.check_formats(photos),
         *checks.check_buckets(photos),
     ]
     return AnalysisReport(
-        folder=settings.folder,
-        photo_count=len(photos),
-        trigger_word=settings.trigger_word,
-        resolution=settings.resolution,
-        findings=tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))),
-        buckets=checks.bucket_rows(photos),
-    )
+        folder=settings.dataset.folder, photo_count=len(photos), trigger_word=trigger_word, resolution=settings.dataset.resolution,
+        findings=tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))), buckets=checks.bucket_rows(photos), coverage=face_checks.coverage_of(photos),
+    )  # fmt: skip
 
 
-def _look(image: Image.Image) -> Look:
-    gray = image.convert("L").resize((GRAY_SIDE, GRAY_SIDE), Image.Resampling.BOX)
-    return Look(int(str(imagehash.phash(image)), 16), int(str(imagehash.dhash(image)), 16), gray.tobytes())
+def _face_findings(photos: Sequence[Photo], faces: Faces) -> Iterator[Finding]:
+    if faces.reader is None:
+        yield Finding(check="faces", severity="note", what=f"The checks of faces were not run. {faces.reason}", fix="Everything else was checked.")
+        return
+    duplicates = [finding.photos for finding in checks.check_duplicates(photos)]
+    yield from face_checks.check_faces(photos)
+    yield from face_checks.check_person(photos, faces.reader.same_person)
+    yield from face_checks.check_same_shot(photos, duplicates)
+    yield from face_checks.check_sharpness(photos)
+    yield from face_checks.check_exposure(photos)
+    yield from face_checks.check_light_variety(photos)
+    yield from face_checks.check_angles(photos)
+    yield from face_checks.check_framing(photos)
+
+
+def _faces_for(samples: Sequence[Sample], model_path: Path) -> Faces:
+    pictures = []
+    for sample in samples[:KIND_PICTURES]:
+        try:
+            pictures.append(open_reduced(sample.image, KIND_SIDE)[0])
+        except UserError:
+            continue  # It is a finding when it is measured.
+    try:
+        return Faces(open_face_reader(model_path, FACE_WEIGHTS, pictures))
+    except UserError as error:
+        return Faces(None, f"{error.what} {error.fix}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from core.durable import write_json
 
+# What a click can do about a finding's photos.
+Remedy = Literal["exclude", "crop", "set trigger", "shorten", "remove traits", "caption again"]
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
@@ -26,8 +29,16 @@ class Finding(Value):
     what: str
     fix: str
     photos: tuple[str, ...] = ()
+    remedy: Remedy | None = None
     value: float | None = None
     threshold: float | None = None
+
+
+class Coverage(Value):
+    """Photos by 'angle, framing' as their faces were read, and L* of the faces that were located."""
+
+    cells: dict[str, int] = {}
+    lightness: tuple[float, ...] = ()
 
 
 class BucketRow(Value):
@@ -43,6 +54,7 @@ class AnalysisReport(Value):
     resolution: int
     findings: tuple[Finding, ...]
     buckets: tuple[BucketRow, ...]
+    coverage: Coverage = Coverage()
 
     def of_severity(self, severity: Severity) -> list[Finding]:
         return [finding for finding in self.findings if finding.severity == severity]
@@ -52,6 +64,15 @@ class AnalysisReport(Value):
         if self.of_severity("error"):
             return "fix first"
         return "train for a test" if self.of_severity("warning") else "ready"
+
+    @property
+    def top_fixes(self) -> list[Finding]:
+        """One finding of each of the three checks that matter most: the gravest first, then those that concern most photos."""
+        concerned: Counter[str] = Counter()
+        for finding in self.findings:
+            concerned[finding.check] += max(1, len(finding.photos))
+        gravest = {finding.check: finding for finding in reversed(self.findings) if finding.severity != "note"}
+        return sorted(gravest.values(), key=lambda finding: (SEVERITIES.index(finding.severity), -concerned[finding.check]))[:3]
 
     @property
     def summary(self) -> str:

@@ -55,6 +55,11 @@ class DrawnJudge(nn.Module):
         """Index of the most likely value of each attribute, (B,) each."""
         return {name: logits.argmax(dim=1) for name, logits in self(pixels_of(images))[1].items()}
 
+    @torch.no_grad()
+    def certainty(self, images: list[Image.Image]) -> Tensor:
+        """Probability of the most likely value, mean over attributes, (B,)."""
+        return torch.stack([logits.softmax(dim=1).amax(dim=1) for logits in self(pixels_of(images))[1].values()]).mean(dim=0)
+
 
 def pixels_of(images: list[Image.Image]) -> Tensor:
     arrays = [np.asarray(image.convert("RGB").resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.LANCZOS)) for image in images]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -59,12 +60,14 @@ class FaceReader(Protocol):
         """A unit vector, float32, of who it is. It is biometric data: it stays in memory or in data/cache."""
 
 
-def open_face_reader(model_path: Path, weights: Path) -> FaceReader:
-    """The reader a model brings with it, else that of photographs. Raises UserError, with the reason, when it cannot run."""
+def open_face_reader(model_path: Path, weights: Path, pictures: Sequence[Image.Image]) -> FaceReader:
+    """The reader a model brings with it if these pictures are of its kind, else that of photographs. Raises UserError, with the reason, when it cannot run."""
     if (model_path / JUDGE_FILE).is_file():
         from core.identity.drawn_faces import DrawnFaces
 
-        return DrawnFaces(model_path / JUDGE_FILE)
+        drawn_faces = DrawnFaces(model_path / JUDGE_FILE)
+        if drawn_faces.knows(pictures):
+            return drawn_faces
     from core.identity.photo_faces import PhotoFaces
 
     return PhotoFaces(weights)

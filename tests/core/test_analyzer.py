@@ -10,7 +10,7 @@ from core.dataset.captions import write_caption
 from core.errors import UserError
 from core.pocket.demo import demo_scenes, write_photos
 from core.pocket.people import random_identity
-from core.settings import DatasetSettings
+from core.settings import DatasetSettings, Settings
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def dataset(photos, tmp_path):
 
 def findings_of(folder, tmp_path, **changes):
     settings = DatasetSettings(folder=str(folder), resolution=128, min_bucket_resolution=96, max_bucket_resolution=192, bucket_step=16, **changes)
-    events = list(analyze(settings, tmp_path / "report.json", "report.json"))
+    events = list(analyze(Settings(dataset=settings), tmp_path / "report.json", "report.json", tmp_path / "measures"))
     assert events[-1].kind == "finished"
     report = read_report(tmp_path / "report.json")
     return {finding.check: finding for finding in report.findings}, report
@@ -95,4 +95,4 @@ def test_every_finding_says_what_to_do(dataset, tmp_path):
 
 def test_a_missing_folder_is_said(tmp_path):
     with pytest.raises(UserError, match="not there"):
-        list(analyze(DatasetSettings(folder=str(tmp_path / "none")), tmp_path / "r.json", "r.json"))
+        list(analyze(Settings(dataset=DatasetSettings(folder=str(tmp_path / "none"))), tmp_path / "r.json", "r.json", tmp_path / "measures"))

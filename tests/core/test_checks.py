@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.analyzer import checks
-from core.analyzer.checks import GRAY_SIDE, Look, Photo
+from core.analyzer import caption_checks, checks
+from core.analyzer.photo import GRAY_SIDE, Look, Measures, Photo
 from core.dataset.buckets import Bucket, Placement, place
 from core.dataset.captions import Caption
 from core.dataset.folder import Problem
@@ -20,14 +20,18 @@ def gray(seed):
 
 
 def photo(number, **changes):
-    """A photo unlike every other `number`."""
+    """A photo unlike every other `number`; changes are of the photo or of its measures."""
     hashes = np.random.default_rng(number + 1000).integers(0, 2**63, 4)
-    plain = Photo(
-        name=f"p{number}", suffix=".jpg", format="JPEG", width=512, height=512, digest=str(number),
-        look=Look(int(hashes[0]), int(hashes[1]), gray(number)), mirrored=Look(int(hashes[2]), int(hashes[3]), gray(number + 500)),
-        placement=place(512, 512, SQUARE), caption=Caption(f"ohwx person, scene {number}", "utf-8"),
-    )  # fmt: skip
-    return dataclasses.replace(plain, **changes)
+    measures = Measures(
+        format="JPEG", width=512, height=512, digest=str(number), look=look(int(hashes[0]), int(hashes[1]), gray(number)), mirrored=look(int(hashes[2]), int(hashes[3]), gray(number + 500))
+    )
+    of_measures = {name: value for name, value in changes.items() if name in Measures.model_fields}
+    plain = Photo(name=f"p{number}", suffix=".jpg", measures=measures.model_copy(update=of_measures), placement=place(512, 512, SQUARE), caption=Caption(f"ohwx person, scene {number}", "utf-8"))
+    return dataclasses.replace(plain, **{name: value for name, value in changes.items() if name not in of_measures})
+
+
+def look(phash, dhash, gray_bytes):
+    return Look(phash=phash, dhash=dhash, gray=gray_bytes)
 
 
 def captioned(*texts):
@@ -68,18 +72,18 @@ def test_all_copies_of_a_photo_are_one_finding():
 @pytest.mark.parametrize(("phash_bits", "dhash_bits", "found"), [(0, 30, 1), (10, 30, 1), (11, 30, 0), (11, 10, 1), (14, 10, 1), (14, 11, 0), (15, 0, 0)])
 def test_near_duplicates_need_close_hashes(phash_bits, dhash_bits, found):
     one = photo(1)
-    other = photo(2, look=Look(flip(one.look.phash, phash_bits), flip(one.look.dhash, dhash_bits), one.look.gray))
+    other = photo(2, look=look(flip(one.measures.look.phash, phash_bits), flip(one.measures.look.dhash, dhash_bits), one.measures.look.gray))
     assert severities(checks.check_duplicates([one, other])) == ["warning"] * found
 
 
 def test_close_hashes_alone_make_no_near_duplicate():
     one = photo(1)
-    assert not list(checks.check_duplicates([one, photo(2, look=dataclasses.replace(one.look, gray=gray(77)))]))
+    assert not list(checks.check_duplicates([one, photo(2, look=one.measures.look.model_copy(update={"gray": gray(77)}))]))
 
 
 def test_a_mirrored_copy_is_called_mirrored():
     one = photo(1)
-    (finding,) = checks.check_duplicates([one, photo(2, mirrored=one.look)])
+    (finding,) = checks.check_duplicates([one, photo(2, mirrored=one.measures.look)])
     assert "mirrored" in finding.what and finding.photos == ("p1", "p2")
 
 
@@ -100,28 +104,28 @@ def test_flat_pictures_can_be_compared():
 
 def test_missing_empty_and_oddly_encoded_captions_and_orphans_are_named():
     photos = [photo(1, caption=None), photo(2, caption=Caption("", "utf-8")), photo(3, caption=Caption("ohwx", "cp1252")), photo(4)]
-    findings = list(checks.check_captions_present(photos, [Path("lost.txt")]))
+    findings = list(caption_checks.check_captions_present(photos, [Path("lost.txt")]))
     assert [(finding.check, finding.photos[0]) for finding in findings] == [("caption", "p1"), ("caption", "p2"), ("encoding", "p3"), ("orphan caption", "lost.txt")]
 
 
 def test_the_trigger_in_another_case_is_said_to_be_that():
-    findings = list(checks.check_trigger(captioned("ohwx, a", "Ohwx, a", "a person", ""), "ohwx"))
+    findings = list(caption_checks.check_trigger(captioned("ohwx, a", "Ohwx, a", "a person", ""), "ohwx"))
     assert [finding.photos[0] for finding in findings] == ["p1", "p2"] and severities(findings) == ["error", "error"]
     assert "another case" in findings[0].what and "another case" not in findings[1].what
 
 
 @pytest.mark.parametrize(("words", "severity"), [(40, []), (41, ["warning"]), (75, ["warning"]), (76, ["error"])])
 def test_verbose_captions_are_a_warning_then_an_error(words, severity):
-    assert severities(checks.check_caption_length(captioned("word " * words))) == severity
+    assert severities(caption_checks.check_caption_length(captioned("word " * words))) == severity
 
 
 def test_captions_are_compared_by_their_words():
-    same = list(checks.check_caption_variety(captioned("ohwx, a man.", "Ohwx a man", "ohwx a woman")))
+    same = list(caption_checks.check_caption_variety(captioned("ohwx, a man.", "Ohwx a man", "ohwx a woman")))
     assert [(finding.check, finding.photos) for finding in same] == [("identical captions", ("p0", "p1"))]
     words = "one two three four five six seven eight nine ten"
-    near = list(checks.check_caption_variety(captioned(words, words + " eleven")))
+    near = list(caption_checks.check_caption_variety(captioned(words, words + " eleven")))
     assert [finding.check for finding in near] == ["similar captions"]
-    assert not list(checks.check_caption_variety(captioned(words, words + " eleven twelve")))
+    assert not list(caption_checks.check_caption_variety(captioned(words, words + " eleven twelve")))
 
 
 def test_one_bucket_for_all_and_a_bucket_for_one_are_notes():

@@ -24,12 +24,17 @@ WEIGHTS, POCKET, PHOTOS = Path("presets/faces"), Path("presets/pocket-flux"), Pa
 
 @pytest.fixture(scope="module")
 def photo_faces():
-    return open_face_reader(Path("models/FLUX.1-dev"), WEIGHTS)
+    return open_face_reader(Path("models/FLUX.1-dev"), WEIGHTS, [])
 
 
 @pytest.fixture(scope="module")
 def drawn_faces():
-    return open_face_reader(POCKET, WEIGHTS)
+    return open_face_reader(POCKET, WEIGHTS, [draw(random_identity(random.Random(1)), scene) for scene in demo_scenes("kind", 5)])
+
+
+def test_photographs_are_read_as_photographs_whatever_the_model():
+    pictures = [picture(name) for name in ("ardern", "macron", "obama", "collins")]
+    assert open_face_reader(POCKET, WEIGHTS, pictures).name.startswith("YuNet") and open_face_reader(POCKET, WEIGHTS, []).name.startswith("YuNet")
 
 
 def picture(name):
@@ -135,17 +140,17 @@ def test_drawn_people_are_read_by_the_judge_of_their_model(drawn_faces):
 
 def test_missing_and_exchanged_weights_are_said(tmp_path):
     with pytest.raises(UserError, match="is missing"):
-        open_face_reader(tmp_path, tmp_path)
+        open_face_reader(tmp_path, tmp_path, [])
     shutil.copytree(WEIGHTS, tmp_path / "faces")
     content = bytearray((tmp_path / "faces" / RECOGNISER).read_bytes())
     content[1000] ^= 1
     (tmp_path / "faces" / RECOGNISER).write_bytes(content)
     with pytest.raises(UserError, match="not the one we know") as caught:
-        open_face_reader(tmp_path, tmp_path / "faces")
+        open_face_reader(tmp_path, tmp_path / "faces", [])
     assert RECOGNISER in caught.value.where and (WEIGHTS / DETECTOR).exists()
 
 
 def test_without_opencv_the_reason_is_said(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "cv2", None)
     with pytest.raises(UserError, match="OpenCV cannot be loaded"):
-        open_face_reader(Path("models/FLUX.1-dev"), WEIGHTS)
+        open_face_reader(Path("models/FLUX.1-dev"), WEIGHTS, [])

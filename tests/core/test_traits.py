@@ -1,0 +1,32 @@
+"""Permanent traits in captions: found where they are claimed, and taken out without breaking the sentence."""
+
+import pytest
+
+from core.dataset.traits import genders_in, traits_in, without_traits
+
+CLAIMS = [
+    ("ohwx, a woman with blonde hair in a red dress", [("hair colour", "blond")], "ohwx, a woman in a red dress"),
+    ("ohwx, a woman with long brown hair on a beach", [("hair colour", "brown")], "ohwx, a woman on a beach"),
+    ("a photo of a brunette woman", [("hair colour", "brown")], "a photo of a woman"),
+    ("ohwx woman with blue eyes and long blond hair, wearing a coat", [("eye colour", "blue"), ("hair colour", "blond")], "ohwx woman, wearing a coat"),
+    ("ohwx man with green eyes and a hat", [("eye colour", "green")], "ohwx man with a hat"),
+    ("ohwx man, short curly dark brown hair, pale skin, in a park", [("hair colour", "brown"), ("skin", "light")], "ohwx man, in a park"),
+    ("ohwx, an old woman next to an old car", [("age", "old")], "ohwx, a woman next to an old car"),
+    ("a middle-aged man reading", [("age", "middle-aged")], "a man reading"),
+]
+SILENT = ["ohwx, a woman in a black hat and brown coat", "ohwx, a woman, no blonde hair", "ohwx, white shirt, dark background, golden hour light", "ohwx in a blue room", ""]
+
+
+@pytest.mark.parametrize(("text", "claims", "rest"), CLAIMS)
+def test_traits_are_found_and_taken_out(text, claims, rest):
+    assert [(trait.kind, trait.value) for trait in traits_in(text)] == claims
+    assert without_traits(text) == rest and not traits_in(rest)
+
+
+@pytest.mark.parametrize("text", SILENT)
+def test_clothes_light_and_denials_are_no_traits(text):
+    assert traits_in(text) == () and without_traits(text) == text
+
+
+def test_gender_words_are_told_apart():
+    assert genders_in("a woman beside a lady") == {"woman"} and genders_in("a man and a girl") == {"man", "woman"} and genders_in("a person") == set()
