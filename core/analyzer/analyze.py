@@ -17,10 +17,9 @@ from core.dataset.imaging import open_reduced
 from core.durable import storage_error
 from core.errors import UserError
 from core.events import Phase, ReportSaved, RunEvent, RunFinished, RunStarted
-from core.identity.faces import FaceReader, open_face_reader
+from core.identity.faces import FACE_WEIGHTS, FaceReader, open_face_reader
 from core.settings import Settings
 
-FACE_WEIGHTS = Path("presets/faces")
 # So many pictures, and so large, tell drawings from photographs.
 KIND_PICTURES, KIND_SIDE = 12, 256
 

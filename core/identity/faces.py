@@ -19,6 +19,8 @@ FRAMINGS: tuple[Framing, ...] = ("close-up", "portrait", "half body", "full body
 FRONT_YAW, PROFILE_YAW = 20.0, 50.0
 # Height of the face's box over that of the picture; seen: head and shoulders .38-.55, to the waist .29, to the thighs .15-.17.
 CLOSE_UP_SHARE, PORTRAIT_SHARE, HALF_BODY_SHARE = 0.55, 0.30, 0.12
+# YuNet and SFace with their licences.
+FACE_WEIGHTS = Path("presets/faces")
 # A network that reads faces of its own kind of pictures lies in the folder of the model that draws them.
 JUDGE_FILE = "judge.safetensors"
 

@@ -22,11 +22,11 @@ def held_out_count(photos: int) -> int:
     return 3 if photos >= PHOTOS_FOR_THREE else 2
 
 
-def choose_held_out(latents: Sequence[Tensor]) -> list[int]:
-    """Indices to hold out, given each photo's latents (1, C, H, W) of any size.
+def choose_held_out(latents: Sequence[Tensor], views: Sequence[str | None]) -> list[int]:
+    """Indices to hold out, given each photo's latents (1, C, H, W) of any size and its view of the head, None where it was not read.
 
     Photos are compared by coarse latents. One after another the photo nearest to those that stay is taken;
-    the neighbour that covers it then stays, and near-identical shots are left in.
+    the neighbour that covers it then stays, near-identical shots are left in, and so is the last photo of a view.
     """
     count = held_out_count(len(latents))
     if not count:
@@ -37,7 +37,7 @@ def choose_held_out(latents: Sequence[Tensor]) -> list[int]:
     cover: set[int] = set()
     for _ in range(count):
         staying = [i for i in range(len(latents)) if i not in chosen]
-        candidates = [(distance[i, [j for j in staying if j != i]].min().item(), i) for i in staying if i not in cover]
+        candidates = [(distance[i, [j for j in staying if j != i]].min().item(), i) for i in staying if i not in cover and _has_company(i, staying, views)]
         fit = [(gap, i) for gap, i in candidates if gap > SAME_SHOT * typical]
         if not fit:
             break
@@ -45,6 +45,10 @@ def choose_held_out(latents: Sequence[Tensor]) -> list[int]:
         chosen.append(photo)
         cover.add(min((j for j in staying if j != photo), key=lambda j: distance[photo, j].item()))
     return sorted(chosen)
+
+
+def _has_company(photo: int, staying: Sequence[int], views: Sequence[str | None]) -> bool:
+    return views[photo] is None or any(views[other] == views[photo] for other in staying if other != photo)
 
 
 def _distances(latents: Sequence[Tensor]) -> Tensor:

@@ -22,7 +22,8 @@ from core.flux.model_folder import ModelFolder
 from core.flux.models import Hardware, free_memory, load_text_encoders, load_vae
 from core.settings import Settings
 from core.training.cache import Cache, cache_key
-from core.training.held_out import choose_held_out
+from core.training.held_out import choose_held_out, held_out_count
+from core.training.views import views_of
 
 CACHE_FOLDER = Path("data/cache")
 # Part of every latents key: raise it when core.dataset.imaging decodes photos differently.
@@ -97,7 +98,10 @@ def prepare(dataset: Dataset, settings: Settings, model: ModelFolder, hardware: 
     class_photos: list[Photo] = []
     if class_dataset:
         yield from _encode_photos(class_dataset, class_captions, class_photos, settings, model, hardware)
-    held_out = choose_held_out([photo.latents.mean for photo in photos]) if settings.dataset.hold_out else []
+    held_out: list[int] = []
+    if settings.dataset.hold_out and held_out_count(len(photos)):
+        yield Phase(what="Choosing photos to hold out")
+        held_out = choose_held_out([photo.latents.mean for photo in photos], views_of(dataset.samples, Path(settings.model.path), Cache(CACHE_FOLDER / "views")))
     if held_out:
         yield Phase(what=f"Held out: {', '.join(photos[i].name for i in held_out)}")
     trained = tuple(photo for i, photo in enumerate(photos) if i not in held_out)

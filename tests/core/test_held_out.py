@@ -2,14 +2,18 @@
 
 import json
 import random
+from pathlib import Path
 
 import pytest
 import torch
 
+from core.dataset.folder import open_dataset
 from core.events import FixedNoiseLoss, Phase
 from core.pocket.demo import demo_scenes, write_photos
 from core.pocket.people import random_identity
+from core.training.cache import Cache
 from core.training.held_out import choose_held_out, held_out_count
+from core.training.views import views_of
 from tests.core.training import go, of_kind, run_of
 
 
@@ -26,18 +30,38 @@ def latents(*levels):
 
 def test_the_best_covered_photos_are_taken_and_their_neighbours_stay():
     levels = [float(10 * i) for i in range(14)] + [40 + 4.0]  # the last lies close to the fifth
-    chosen = choose_held_out(latents(*levels))
+    chosen = choose_held_out(latents(*levels), [None] * 15)
     assert len(chosen) == 2 and len({4, 14} & set(chosen)) == 1
 
 
 def test_copies_of_one_shot_are_no_test_and_stay_in():
     levels = [float(10 * i) for i in range(14)] + [0.0]
-    assert not {0, 14} & set(choose_held_out(latents(*levels)))
+    assert not {0, 14} & set(choose_held_out(latents(*levels), [None] * 15))
 
 
 def test_the_choice_is_the_same_each_time_and_knows_several_sizes():
     pictures = [torch.randn(1, 16, 8 + 2 * (i % 3), 12, generator=torch.Generator().manual_seed(i)) for i in range(16)]
-    assert choose_held_out(pictures) == choose_held_out(pictures) and len(choose_held_out(pictures)) == 2
+    assert choose_held_out(pictures, [None] * 16) == choose_held_out(pictures, [None] * 16) and len(choose_held_out(pictures, [None] * 16)) == 2
+
+
+def test_the_last_photo_of_a_view_stays():
+    levels = [float(10 * i) for i in range(14)] + [44.0]  # without views the fifth or the last would go first
+    views = ["front view"] * 15
+    views[4], views[14] = "profile view left", "three-quarter view right"
+    chosen = choose_held_out(latents(*levels), views)
+    assert len(chosen) == 2 and not {4, 14} & set(chosen)
+
+
+def test_views_of_drawings_are_read_once_and_without_networks_there_are_none(fifteen, tmp_path, monkeypatch):
+    samples, cache = open_dataset(fifteen).samples, Cache(tmp_path / "views")
+    views = views_of(samples, Path("presets/pocket-flux"), cache)
+    right = sum(view.split(" view")[0] + " view" == scene.angle for view, scene in zip(views, demo_scenes("held out", 15), strict=True))
+    assert right >= 13 and len(set(views)) >= 4
+    monkeypatch.setattr("core.training.views.open_reduced", lambda *_: pytest.fail("read again"))
+    assert views_of(samples, Path("presets/pocket-flux"), cache) == views
+    monkeypatch.undo()
+    monkeypatch.setattr("core.training.views.FACE_WEIGHTS", tmp_path)
+    assert views_of(samples, Path("models/none"), Cache(tmp_path / "others")) == [None] * 15
 
 
 @pytest.fixture(scope="module")
