@@ -1,4 +1,4 @@
-"""Analyzes a dataset: `python scripts/analyze_dataset.py [--json FILE]`; the same report as the Analyzer tab."""
+"""Analyzes a dataset: `python scripts/analyze_dataset.py [--json FILE] [--html FILE]`; the same report as the Analyzer tab."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.analyzer.report import read_report, render_text
+from core.analyzer.report_html import report_page
+from core.dataset.folder import open_dataset
 from core.presets import resolve
 from core.runs import RunStore
 from core.tasks import analyze, report_file
@@ -21,6 +23,7 @@ def main() -> int:
     parser.add_argument("--preset", default="fast", help="its resolution and buckets are what photos are measured against")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as dataset.folder=data/anna")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there as JSON as well")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the report there as one HTML file with its pictures")
     arguments = parser.parse_args()
 
     settings = resolve(arguments.preset, os.environ, arguments.set).settings
@@ -33,6 +36,8 @@ def main() -> int:
     print(render_text(report))
     if arguments.json:
         arguments.json.write_bytes(file.read_bytes())
+    if arguments.html:
+        arguments.html.write_text(report_page(report, open_dataset(Path(settings.dataset.folder))), encoding="utf-8")
     return DONE
 
 

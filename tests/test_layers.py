@@ -23,7 +23,7 @@ FLOORS = [
 ]
 HEAVY = ("torch", "diffusers", "transformers", "peft", "cv2")
 LIGHT_FOR_THE_PAGE = {
-    "core.dataset", "core.analyzer.report", "core.evaluation.grid", "core.evaluation.prompts", "core.errors", "core.durable", "core.settings", "core.events", "core.pace", "core.presets", "core.runs", "core.jobs", "core.tasks",
+    "core.dataset", "core.analyzer.report", "core.analyzer.report_html", "core.evaluation.grid", "core.evaluation.prompts", "core.errors", "core.durable", "core.settings", "core.events", "core.pace", "core.presets", "core.runs", "core.jobs", "core.tasks",
 }  # fmt: skip
 
 

@@ -1,19 +1,23 @@
-"""The Analyzer tab: one verdict, every finding with its photos and its fix, the table of buckets."""
+"""The Analyzer tab: one verdict, what the photos cover, every finding with its photos and its fix, the table of buckets."""
 
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import gradio as gr
 
-from core.analyzer.report import SEVERITIES, AnalysisReport, Finding, read_report
+from core.analyzer.report import AnalysisReport, read_report
+from core.analyzer.report_html import KINDS, THUMBNAIL_SIDE, report_body
+from core.dataset.folder import open_dataset
 from core.errors import UserError
 from core.events import RunEvent
 from core.tasks import analysis_log, report_file, start_analysis
 from ui.dataset_tab import QUIET
 from ui.messages import as_html, shows_errors
-from ui.pictures import nothing_yet
+from ui.pictures import nothing_yet, photo_address
 from ui.run_view import fold
 from ui.settings_form import SettingsForm
 from ui.studio import Studio
@@ -26,16 +30,24 @@ def wire(studio: Studio, form: SettingsForm, button: gr.Button) -> None:
     button.click(shows_errors(start), form.inputs, None, **QUIET)
 
 
-def render(studio: Studio, dataset_folder: str, seen: tuple) -> tuple[tuple, Any]:
-    """A key that changes with what is shown, and the HTML; nothing is sent when the key is `seen`."""
+def render(studio: Studio, dataset_folder: str, seen: tuple) -> tuple[tuple, list[Any]]:
+    """A key that changes with what is shown, the report, and what it means for a training; nothing is sent when the key is `seen`."""
     if dataset_folder not in studio.listing("dataset"):
-        return (dataset_folder,), nothing_yet("Choose a dataset folder.")
+        return (dataset_folder,), [nothing_yet("Choose a dataset folder."), ""]
     try:
         events = studio.reader.events(analysis_log(dataset_folder, studio.store))
     except UserError as error:
-        return (dataset_folder, error.what), f'<div class="verdict fix">{as_html(error)}</div>'
+        return (dataset_folder, error.what), [f'<div class="verdict fix">{as_html(error)}</div>', ""]
     key = (dataset_folder, len(events), studio.analyst.is_busy())
-    return key, gr.skip() if key == seen else _html(studio, dataset_folder, events)
+    return key, [gr.skip(), gr.skip()] if key == seen else [_html(studio, dataset_folder, events), readiness(read_report(report_file(dataset_folder, studio.store)))]
+
+
+def readiness(report: AnalysisReport | None) -> str:
+    """For who is about to train: the verdict, and that nobody is stopped by it."""
+    if report is None:
+        return '<p class="readiness">The photos were not analyzed yet; it takes seconds.</p>'
+    meaning = {"ready": "Go ahead.", "train for a test": "Good for a fast test; the final run deserves the fixes.", "fix first": "Training works all the same, but these faults will be in every picture."}[report.verdict]
+    return f'<p class="readiness {KINDS[report.verdict]}"><b>{escape(report.summary)}</b> {meaning}</p>'
 
 
 def _html(studio: Studio, dataset_folder: str, events: list[RunEvent]) -> str:
@@ -46,20 +58,11 @@ def _html(studio: Studio, dataset_folder: str, events: list[RunEvent]) -> str:
         done = f" {view.phase_done} of {view.phase_total}" if view.phase_total else ""
         return f'<div class="verdict" role="status">{escape(view.phase)}{done}</div>'
     report = read_report(report_file(dataset_folder, studio.store))
-    return report_html(report) if report else nothing_yet("Not analyzed yet. It takes seconds and changes nothing.")
-
-
-def report_html(report: AnalysisReport) -> str:
-    kind = {"ready": "ready", "train for a test": "test", "fix first": "fix"}[report.verdict]
-    findings = "".join(_finding_html(finding) for severity in SEVERITIES for finding in report.of_severity(severity))
-    rows = "".join(f"<tr><td>{row.width} x {row.height}</td><td>{len(row.photos)}</td><td>{escape(', '.join(row.photos))}</td></tr>" for row in report.buckets)
-    return (
-        f'<div class="verdict {kind}" role="status"><b>{escape(report.summary)}</b></div>'
-        f'<div class="findings">{findings}</div>'
-        f'<h4>Buckets at {report.resolution} px</h4><div class="scroll"><table class="plain"><thead><tr><th>Size</th><th>Photos</th><th>Which</th></tr></thead><tbody>{rows}</tbody></table></div>'
-    )
-
-
-def _finding_html(finding: Finding) -> str:
-    number = f"<small>measured {finding.value:g}, threshold {finding.threshold:g}</small>" if finding.value is not None and finding.threshold is not None else ""
-    return f'<div class="finding {finding.severity}"><span class="severity">{finding.severity}</span><div><b>{escape(finding.what)}</b><p>{escape(finding.fix)}</p>{number}</div></div>'
+    if report is None:
+        return nothing_yet("Not analyzed yet. It takes seconds and changes nothing.")
+    try:
+        samples = {sample.name: sample for sample in open_dataset(Path(dataset_folder)).samples}
+    except UserError:
+        samples = {}  # The photos are gone since; the report is still worth reading.
+    body = report_body(report, lambda name: photo_address(dataset_folder, samples[name], THUMBNAIL_SIDE) if name in samples else None)
+    return f'{body}<p><a href="report?{urlencode({"folder": dataset_folder})}" download>Download this report as one HTML file</a></p>'

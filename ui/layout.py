@@ -39,11 +39,11 @@ def build_page(studio: Studio) -> gr.Blocks:
             """Everything that may have changed since this tab last drew; what has not is not sent."""
             training_key, training_values = training.render(run, last[0])
             evaluation_key, evaluation_values = evaluation.render(lora, grid, last[1])
-            report_key, report_value = analyzer_tab.render(studio, folder, last[2])
-            return [(training_key, evaluation_key, report_key), *training_values, *evaluation_values, report_value]
+            report_key, report_values = analyzer_tab.render(studio, folder, last[2])
+            return [(training_key, evaluation_key, report_key), *training_values, *evaluation_values, *report_values]
 
         inputs = [form.components["dataset.folder"], training.run, evaluation.lora, evaluation.grid]
-        outputs = [seen, *training.outputs, *evaluation.outputs, report]
+        outputs = [seen, *training.outputs, *evaluation.outputs, report, training.readiness]
         analyzer_tab.wire(studio, form, analyze)
         training.wire()
         evaluation.wire()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gradio as gr
 
+from core.analyzer.report_html import REPORT_CSS
+
 ACCENT = gr.themes.Color(
     name="pine", c50="#eef6f3", c100="#d6e9e2", c200="#aed3c6", c300="#7fb7a5", c400="#519a85", c500="#2f7d69", c600="#2f6f5e", c700="#24594b", c800="#1d473d", c900="#173a32", c950="#0c211c"
 )
@@ -22,7 +24,7 @@ def theme() -> gr.themes.Base:
     )  # fmt: skip
 
 
-CSS = """
+CSS = REPORT_CSS + """
 .gradio-container { width: 100% !important; min-width: 0 !important; max-width: 1320px !important; margin: 0 auto !important; }
 .gradio-container .main, .gradio-container .wrap, .gradio-container .contain { min-width: 0 !important; max-width: 100%; }
 .masthead { display: flex; flex-wrap: wrap; align-items: baseline; gap: .3rem 1rem; padding: .4rem 0 .2rem; }
@@ -35,19 +37,13 @@ CSS = """
 .photos figcaption { display: flex; flex-direction: column; gap: 2px; padding: 7px 9px 9px; font-size: .78rem; line-height: 1.35; overflow-wrap: anywhere; }
 .photos figcaption span { color: var(--body-text-color-subdued); }
 .photos .mark { align-self: start; background: #f7e3c4; color: #6b4206 !important; border-radius: 5px; padding: 0 6px; }
-.status, .verdict { border: 1px solid var(--border-color-primary); border-left: 5px solid var(--primary-600); border-radius: 10px; padding: .8rem 1rem; background: var(--background-fill-primary); }
+.status { border: 1px solid var(--border-color-primary); border-left: 5px solid var(--primary-600); border-radius: 10px; padding: .8rem 1rem; background: var(--background-fill-primary); }
 .status .headline { font-size: 1.2rem; } .status .headline span { color: var(--body-text-color-subdued); margin-left: .4rem; }
 .status .facts { margin: .25rem 0 .55rem; font-variant-numeric: tabular-nums; min-height: 1.4em; }
 .status p { margin: .6rem 0 0; }
-.status.failed, .verdict.fix { border-left-color: #b3392c; } .status.interrupted, .status.stopped, .verdict.test { border-left-color: #c28a1c; }
+.readiness { margin: 0; padding: .5rem .8rem; border-left: 4px solid var(--primary-600); font-size: .88rem; } .readiness.test { border-color: #c28a1c; } .readiness.fix { border-color: #b3392c; }
+.status.failed { border-left-color: #b3392c; } .status.interrupted, .status.stopped { border-left-color: #c28a1c; }
 .bar { height: 8px; border-radius: 5px; background: var(--border-color-primary); overflow: hidden; } .bar div { height: 100%; background: var(--primary-600); transition: width .6s; }
-.verdict { display: flex; flex-wrap: wrap; gap: .2rem .9rem; align-items: baseline; }
-.verdict b { font-size: 1.1rem; }
-.findings { display: grid; gap: 8px; margin: 12px 0; }
-.finding { display: flex; gap: 12px; padding: .6rem .8rem; border: 1px solid var(--border-color-primary); border-radius: 9px; background: var(--background-fill-primary); }
-.finding p { margin: .1rem 0; color: var(--body-text-color-subdued); } .finding small { color: var(--body-text-color-subdued); }
-.severity { flex: 0 0 4.6rem; height: 1.5rem; line-height: 1.5rem; text-align: center; border-radius: 6px; font-size: .78rem; background: #e3e7ea; color: #33414c; }
-.finding.error .severity { background: #f6d7d2; color: #7d1f14; } .finding.warning .severity { background: #f7e3c4; color: #6b4206; }
 .scroll { overflow-x: auto; max-width: 100%; }
 #samples, #cells, #report, #photos { min-width: 0; max-width: 100%; overflow: hidden; }
 #analyze { max-width: 16rem; }

@@ -47,6 +47,7 @@ class TrainingTab:
                 choices = [(load_preset(name).title, name) for name in preset_names()]
                 self.preset = gr.Dropdown(choices, value=preset_name, label="Preset", interactive=True, elem_id="preset")
                 self.about = gr.Markdown(about(preset_name), elem_id="preset-about")
+                self.readiness = gr.HTML(elem_id="readiness")
                 self.start = gr.Button("Start training", variant="primary", elem_id="start")
                 with gr.Row():
                     self.stop = gr.Button("Stop and save", elem_id="stop", min_width=120, interactive=False)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from urllib.parse import quote
 
 from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse, PlainTextResponse
 
+from core.analyzer.report import read_report
+from core.analyzer.report_html import report_page
 from core.dataset.folder import open_dataset, sample_named
 from core.dataset.imaging import thumbnail
 from core.errors import UserError
-from core.tasks import lora_names
+from core.tasks import lora_names, report_file
 from ui.studio import Studio
 
 PICTURE_TYPES = {".webp": "image/webp", ".png": "image/png"}
@@ -35,6 +38,18 @@ def add_file_routes(app: FastAPI, studio: Studio) -> None:
     def picture(path: str) -> Response:
         file = picture_file(studio.store.root, path)
         return FileResponse(file, media_type=PICTURE_TYPES[file.suffix], headers=KEEP) if file else _not_found()
+
+    @app.get("/report")
+    def report(folder: str) -> Response:
+        found = read_report(report_file(folder, studio.store)) if folder in studio.listing("dataset") else None
+        if found is None:
+            return _not_found()
+        try:
+            page = report_page(found, open_dataset(Path(folder)))
+        except UserError:
+            return _not_found()
+        disposition = f"attachment; filename*=UTF-8''{quote(Path(folder).name)}-report.html"
+        return Response(page, media_type="text/html; charset=utf-8", headers={"content-disposition": disposition, "x-content-type-options": "nosniff"})
 
     @app.get("/lora/{name}")
     def lora(name: str) -> Response:

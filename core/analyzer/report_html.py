@@ -1,0 +1,107 @@
+"""A report as HTML: the body the page shows, and the same as one file that needs nothing else. Every text is escaped."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from html import escape
+
+from core.analyzer.report import SEVERITIES, AnalysisReport, Coverage, Finding
+from core.dataset.folder import Dataset
+from core.dataset.imaging import thumbnail
+from core.errors import UserError
+
+# Columns of the coverage picture as a person turns from one side to the other, rows from near to far.
+TURNS = ("profile view left", "three-quarter view left", "front view", "three-quarter view right", "profile view right")
+DISTANCES = ("portrait", "half body", "full body")
+THUMBNAIL_SIDE, MOST_THUMBNAILS = 160, 6
+MOST_SHADE = 0.75
+KINDS = {"ready": "ready", "train for a test": "test", "fix first": "fix"}
+# Names of colours are those of the page's theme; the file sets them itself.
+REPORT_CSS = """
+.verdict { display: flex; flex-wrap: wrap; gap: .2rem .9rem; align-items: baseline; border: 1px solid var(--border-color-primary); border-left: 5px solid var(--primary-600); border-radius: 10px; padding: .8rem 1rem; background: var(--background-fill-primary); }
+.verdict.fix { border-left-color: #b3392c; } .verdict.test { border-left-color: #c28a1c; }
+.verdict b { font-size: 1.1rem; } .verdict ol { flex-basis: 100%; margin: .4rem 0 0; padding-left: 1.2rem; } .verdict li { margin: .15rem 0; }
+.report-parts { display: flex; flex-wrap: wrap; gap: 12px; margin: 12px 0; } .report-parts > section { flex: 1 1 300px; min-width: 0; border: 1px solid var(--border-color-primary); border-radius: 10px; padding: .7rem 1rem 1rem; background: var(--background-fill-primary); }
+.report-parts h4 { margin: 0 0 .5rem; } .report-parts p { margin: .5rem 0 0; font-size: .84rem; color: var(--body-text-color-subdued); }
+table.coverage { border-collapse: separate !important; border-spacing: 4px; width: 100%; table-layout: fixed; margin: 0; border: 0 !important; }
+table.coverage tr { border: 0 !important; background: none !important; } table.coverage th { font-weight: 500; font-size: .76rem; padding: 0 2px; border: 0 !important; color: var(--body-text-color-subdued); text-align: center; }
+table.coverage td { text-align: center; border: 1px solid var(--border-color-primary) !important; border-radius: 7px; height: 2.4rem; padding: 0; font-variant-numeric: tabular-nums; } table.coverage td.none { border-style: dashed !important; color: var(--body-text-color-subdued); }
+.light-strip { position: relative; height: 26px; border-radius: 7px; background: linear-gradient(90deg, #1b1b1b, #f4f1ea); } .light-strip i { position: absolute; top: 3px; width: 3px; height: 20px; border-radius: 2px; background: #e0592a; }
+.findings { display: grid; gap: 8px; margin: 12px 0; }
+.finding { display: flex; flex-wrap: wrap; gap: 8px 12px; padding: .6rem .8rem; border: 1px solid var(--border-color-primary); border-radius: 9px; background: var(--background-fill-primary); } .finding > div { flex: 1 1 260px; min-width: 0; overflow-wrap: anywhere; }
+.finding p { margin: .1rem 0; color: var(--body-text-color-subdued); } .finding small { color: var(--body-text-color-subdued); }
+.finding .who { flex: 0 1 auto; display: flex; flex-wrap: wrap; gap: 6px; } .finding .who figure { margin: 0; width: 84px; } .finding .who img { width: 84px; height: 84px; object-fit: cover; border-radius: 6px; display: block; margin: 0; } .finding .who figcaption { font-size: .7rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--body-text-color-subdued); }
+.severity { flex: 0 0 4.6rem; height: 1.5rem; line-height: 1.5rem; text-align: center; border-radius: 6px; font-size: .78rem; background: #e3e7ea; color: #33414c; }
+.finding.error .severity { background: #f6d7d2; color: #7d1f14; } .finding.warning .severity { background: #f7e3c4; color: #6b4206; }
+"""
+FILE_CSS = """
+:root { --border-color-primary: #dcd9d2; --primary-600: #2f6f5e; --background-fill-primary: #fff; --body-text-color-subdued: #6a675f; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #26241f; background: #f8f7f3; max-width: 1060px; margin: 2rem auto; padding: 0 1rem; }
+table.plain { border-collapse: collapse; width: 100%; } table.plain th, table.plain td { text-align: left; padding: 4px 9px; border-bottom: 1px solid var(--border-color-primary); }
+"""
+
+
+def report_body(report: AnalysisReport, address_of: Callable[[str], str | None]) -> str:
+    """`address_of` gives the address of a photo's thumbnail by the photo's name, None for a file that is no readable photo."""
+    findings = "".join(_finding(finding, address_of) for severity in SEVERITIES for finding in report.of_severity(severity))
+    rows = "".join(f"<tr><td>{row.width} x {row.height}</td><td>{len(row.photos)}</td><td>{escape(', '.join(row.photos))}</td></tr>" for row in report.buckets)
+    return (
+        f"{_verdict(report)}{_coverage(report.coverage)}"
+        f'<div class="findings">{findings}</div>'
+        f'<h4>Buckets at {report.resolution} px</h4><div class="scroll"><table class="plain"><thead><tr><th>Size</th><th>Photos</th><th>Which</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def report_page(report: AnalysisReport, dataset: Dataset) -> str:
+    """One file with its pictures in it."""
+    samples = {sample.name: sample for sample in dataset.samples}
+
+    def address_of(name: str) -> str | None:
+        try:
+            return f"data:image/webp;base64,{base64.b64encode(thumbnail(samples[name].image, THUMBNAIL_SIDE)).decode()}"
+        except (KeyError, UserError):
+            return None
+
+    title = f"Dataset report: {escape(report.folder)}"
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title><style>{FILE_CSS}{REPORT_CSS}</style>'
+    return f'<!DOCTYPE html><html lang="en"><head>{head}</head><body><h1>{title}</h1>{report_body(report, address_of)}</body></html>'
+
+
+def _verdict(report: AnalysisReport) -> str:
+    fixes = "".join(f"<li>{escape(finding.what)} {escape(finding.fix)}</li>" for finding in report.top_fixes)
+    return f'<div class="verdict {KINDS[report.verdict]}" role="status"><b>{escape(report.summary)}</b>{f"<ol>{fixes}</ol>" if fixes else ""}</div>'
+
+
+def _coverage(coverage: Coverage) -> str:
+    """Empty where no face was read."""
+    if not coverage.cells:
+        return ""
+    most = max(coverage.cells.values())
+    head = "".join(f"<th scope='col'>{turn.replace(' view', '')}</th>" for turn in TURNS)
+    rows = "".join(f"<tr><th scope='row'>{distance}</th>{''.join(_cell(coverage.cells.get(f'{turn}, {distance}', 0), most) for turn in TURNS)}</tr>" for distance in DISTANCES)
+    turns = f"<section><h4>Where the head looks</h4><table class='coverage'><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table><p>Photos by head angle and framing; dashed is missing. Left and right are the picture's sides.</p></section>"
+    return f'<div class="report-parts">{turns}{_light(coverage)}</div>'
+
+
+def _cell(count: int, most: int) -> str:
+    if not count:
+        return "<td class='none'>0</td>"
+    return f"<td style='background: rgba(47, 111, 94, {MOST_SHADE * count / most:.2f})'>{count}</td>"
+
+
+def _light(coverage: Coverage) -> str:
+    if not coverage.lightness:
+        return ""
+    ticks = "".join(f"<i style='left: calc({min(max(lightness, 0), 100):.0f}% - 1px)'></i>" for lightness in coverage.lightness)
+    span = f"{min(coverage.lightness):.0f} to {max(coverage.lightness):.0f}"
+    return f"<section><h4>Light on the face</h4><div class='light-strip' role='img' aria-label='Lightness of the faces from {span} of 100'>{ticks}</div><p>One mark per photo, from dark to light (L* {span}). A spread is good; marks at the ends are not.</p></section>"
+
+
+def _finding(finding: Finding, address_of: Callable[[str], str | None]) -> str:
+    number = f"<small>measured {finding.value:g}, threshold {finding.threshold:g}</small>" if finding.value is not None and finding.threshold is not None else ""
+    pictures = [(name, address) for name in finding.photos[:MOST_THUMBNAILS] if (address := address_of(name))]
+    shown = "".join(f'<figure><img loading="lazy" src="{escape(address, quote=True)}" alt="{escape(name, quote=True)}"><figcaption>{escape(name)}</figcaption></figure>' for name, address in pictures)
+    more = f"<small>and {len(finding.photos) - MOST_THUMBNAILS} more</small>" if len(finding.photos) > MOST_THUMBNAILS else ""
+    who = f'<div class="who">{shown}{more}</div>' if shown else ""
+    return f'<div class="finding {finding.severity}"><span class="severity">{finding.severity}</span><div><b>{escape(finding.what)}</b><p>{escape(finding.fix)}</p>{number}</div>{who}</div>'
