@@ -25,7 +25,7 @@ def nothing_yet(text: str) -> str:
 def photo_address(folder: str, sample: Sample, side: int) -> str:
     """Relative, so that it holds behind any proxy; the time in it makes a changed photo a new address."""
     query = urlencode({"folder": folder, "name": sample.name, "side": side, "v": int(sample.image.stat().st_mtime)})
-    return f"photos?{escape(query)}"
+    return f"photos?{query}"
 
 
 def photo_grid(folder: str, samples: Sequence[Sample], trigger_missing: set[str]) -> str:
@@ -40,7 +40,7 @@ def _photo(folder: str, sample: Sample, lacks_trigger: bool) -> str:
     fault = "no caption" if not caption else "trigger missing" if lacks_trigger else ""
     mark = f'<span class="mark">{fault}</span>' if fault else ""
     name = escape(sample.name, quote=True)
-    image = f'<img loading="lazy" src="{photo_address(folder, sample, 256)}" alt="{name}">'
+    image = f'<img loading="lazy" src="{escape(photo_address(folder, sample, 256))}" alt="{name}">'
     return f'<figure>{image}<figcaption><b>{name}</b>{mark}<span>{escape(caption) or "&mdash;"}</span></figcaption></figure>'
 
 

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from core.analyzer.groups import grouped, listed
 from core.analyzer.photo import Photo
 from core.analyzer.report import Finding
 from core.dataset.captions import has_trigger, normalised, similarity, word_count
@@ -55,11 +56,14 @@ def check_caption_variety(photos: Sequence[Photo]) -> Iterable[Finding]:
     for names in groups.values():
         if len(names) > 1:
             yield Finding(check="identical captions", severity="warning", photos=tuple(names), what=f"{len(names)} photos have the same caption.", fix="Say what differs: clothing, place, angle, light.", value=len(names), threshold=1)
+    alike = []
     for one, other in itertools.combinations(with_text, 2):
         first, second = one.caption.text, other.caption.text
         long_enough = min(word_count(first), word_count(second)) >= FEWEST_COMPARED_WORDS
         if long_enough and normalised(first) != normalised(second) and (share := similarity(first, second)) > NEAR_IDENTICAL:
-            yield Finding(check="similar captions", severity="note", photos=(one.name, other.name), what=f"The captions of {one.name} and {other.name} are nearly the same.", fix="Say what differs.", value=round(share, 2), threshold=NEAR_IDENTICAL)
+            alike.append((one.name, other.name, share))
+    for names, share in grouped(alike):
+        yield Finding(check="similar captions", severity="note", photos=names, what=f"The captions of {listed(names)} are nearly the same.", fix="Say what differs.", remedy="caption again", value=round(share, 2), threshold=NEAR_IDENTICAL)
 
 
 def check_trigger_word(photos: Sequence[Photo], trigger_word: str, class_word: str) -> Iterable[Finding]:

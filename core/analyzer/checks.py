@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from core.analyzer.groups import grouped, listed
 from core.analyzer.photo import GRAY_SIDE, Look, Photo
 from core.analyzer.report import BucketRow, Finding
 from core.dataset.buckets import crop_loss
@@ -97,13 +98,16 @@ def check_duplicates(photos: Sequence[Photo]) -> Iterable[Finding]:
     for copies in same.values():
         if len(copies) > 1:
             names = tuple(photo.name for photo in copies)
-            yield Finding(check="duplicate", severity="error", photos=names, what=f"{' and '.join(names)} are the same photo.", fix="Keep one of them: what is seen twice is learned by heart.", remedy="exclude")
+            yield Finding(check="duplicate", severity="error", photos=names, what=f"{listed(names)} are the same photo.", fix="Keep one of them: what is seen twice is learned by heart.", remedy="exclude")
+    near, mirrored = [], []
     for one, other in itertools.combinations([copies[0] for copies in same.values()], 2):
-        pair = (one.name, other.name)
         if (distance := near_distance(one.measures.look, other.measures.look)) is not None:
-            yield _near(pair, "nearly the same photo", distance)
+            near.append((one.name, other.name, distance))
         elif (distance := near_distance(one.measures.look, other.measures.mirrored)) is not None:
-            yield _near(pair, "the same photo, mirrored", distance)
+            mirrored.append((one.name, other.name, distance))
+    for pairs, words in ((near, "nearly the same photo"), (mirrored, "the same photo, mirrored")):
+        for names, distance in grouped(pairs):
+            yield Finding(check="near duplicate", severity="warning", photos=names, what=f"{listed(names)} are {words}.", fix="Keep the best one.", remedy="exclude", value=distance, threshold=SAME_PHASH)
 
 
 def near_distance(one: Look, other: Look) -> int | None:
@@ -124,7 +128,3 @@ def gray_difference(one: bytes, other: bytes) -> float:
 def _standardised(gray: bytes) -> np.ndarray:
     values = np.frombuffer(gray, dtype=np.uint8).astype(np.float32)
     return (values - values.mean()) / max(float(values.std()), FLAT_DEVIATION) * GRAY_DEVIATION
-
-
-def _near(pair: tuple[str, str], words: str, distance: int) -> Finding:
-    return Finding(check="near duplicate", severity="warning", photos=pair, what=f"{pair[0]} and {pair[1]} are {words}.", fix="Keep the better one.", remedy="exclude", value=distance, threshold=SAME_PHASH)

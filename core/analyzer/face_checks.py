@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from core.analyzer.groups import grouped, listed
 from core.analyzer.photo import Photo
 from core.analyzer.report import Coverage, Finding
 
@@ -70,9 +71,9 @@ def check_same_shot(photos: Sequence[Photo], known: Iterable[tuple[str, ...]]) -
     if len(located) < 2:
         return
     cosines = _cosines(located)
-    for (i, one), (j, other) in itertools.combinations(enumerate(located), 2):
-        if cosines[i, j] >= SAME_SHOT and frozenset((one.name, other.name)) not in seen:
-            yield Finding(check="same shot", severity="warning", photos=(one.name, other.name), what=f"{one.name} and {other.name} look like crops of one shot.", fix="Keep the better one.", remedy="exclude", value=round(float(cosines[i, j]), 3), threshold=SAME_SHOT)
+    pairs = [(one.name, other.name, float(cosines[i, j])) for (i, one), (j, other) in itertools.combinations(enumerate(located), 2) if cosines[i, j] >= SAME_SHOT and frozenset((one.name, other.name)) not in seen]
+    for names, likeness in grouped(pairs):
+        yield Finding(check="same shot", severity="warning", photos=names, what=f"{listed(names)} look like crops of one shot.", fix="Keep the best one.", remedy="exclude", value=round(likeness, 3), threshold=SAME_SHOT)
 
 
 def check_sharpness(photos: Sequence[Photo]) -> Iterable[Finding]:

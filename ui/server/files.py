@@ -19,6 +19,7 @@ from ui.studio import Studio
 
 PICTURE_TYPES = {".webp": "image/webp", ".png": "image/png"}
 LARGEST_THUMBNAIL = 1024
+UNREADABLE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100"><rect width="100" height="100" fill="#eee"/><text x="50" y="54" font-family="sans-serif" font-size="11" text-anchor="middle" fill="#8a1f11">cannot be read</text></svg>'
 KEEP = {"cache-control": "private, max-age=86400", "x-content-type-options": "nosniff"}
 
 
@@ -29,9 +30,12 @@ def add_file_routes(app: FastAPI, studio: Studio) -> None:
             return _not_found()
         try:
             sample = sample_named(open_dataset(Path(folder)), name)
+        except UserError:
+            return _not_found()
+        try:
             data = _thumbnail(sample.image, sample.image.stat().st_mtime_ns, max(32, min(side, LARGEST_THUMBNAIL)))
         except (UserError, OSError):
-            return _not_found()
+            return Response(UNREADABLE, media_type="image/svg+xml", headers=KEEP)
         return Response(data, media_type="image/webp", headers=KEEP)
 
     @app.get("/pictures/{path:path}")
