@@ -11,7 +11,7 @@ from core.dataset.captions import has_trigger, write_caption
 from core.dataset.folder import Dataset, open_dataset, sample_named
 from core.durable import storage_error
 from core.errors import Refused, UserError
-from ui import upload_zone
+from ui import people, upload_zone
 from ui.messages import shows_errors
 from ui.pictures import nothing_yet, photo_grid
 from ui.settings_form import WITH_PHOTOS, SettingsForm
@@ -23,6 +23,7 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private",
 def build(studio: Studio, form: SettingsForm, page: gr.Blocks) -> None:
     with gr.Row():
         folder, trigger, _ = (form.place(key) for key in WITH_PHOTOS)
+    people.build(studio, folder, page)
     summary = gr.Markdown(elem_id="dataset-summary")
     with gr.Row():
         with gr.Column(scale=3):

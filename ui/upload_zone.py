@@ -14,7 +14,7 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private",
 ACCEPTED = "image/jpeg,image/png,image/webp,.jpg,.jpeg,.png,.webp,.txt,.zip"
 ZONE = f"""
 <div id="drop-zone">
-  <label for="upload-input"><b>Drop photos here</b><span>or choose them</span><small>JPG, PNG, WebP; captions (.txt) of the same name; folders; ZIP</small></label>
+  <label for="upload-input"><b>Add photos</b><span>drop them here, or choose</span><small>JPG, PNG, WebP; captions (.txt) of the same name; folders; ZIP</small></label>
   <input id="upload-input" type="file" multiple accept="{ACCEPTED}">
   <p><b id="upload-status" role="status"></b> <span id="upload-numbers"></span> <button type="button" id="upload-cancel" hidden>Cancel</button></p>
   <ul id="upload-files"></ul>

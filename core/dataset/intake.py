@@ -104,7 +104,7 @@ def _take_photo(arrival: Arrival, door: Door) -> Receipt:
     notes = list(photo.notes)
     wish = safe_stem(arrival.stem)
     if target.stem != wish:
-        notes.insert(0, f"another photo is called '{wish}', so this one is '{target.stem}'")
+        notes.insert(0, f"another photo is called '{wish}'")
     is_renamed = target.stem != arrival.stem or photo.suffix != arrival.suffix.replace(".jpeg", ".jpg")
     return Receipt(arrival.shown, "renamed" if is_renamed else "added", target.name, "; ".join(notes))
 

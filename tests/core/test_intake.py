@@ -91,7 +91,7 @@ def test_another_photo_of_the_name_gets_a_number_and_its_caption_follows(bring, 
 def test_the_receipt_says_the_new_name_and_why(bring):
     bring(("a.jpg", photo()))
     receipt = bring(("a.jpg", photo("blue")))[0]
-    assert receipt.outcome == "renamed" and receipt.what == "another photo is called 'a', so this one is 'a-2'"
+    assert receipt.outcome == "renamed" and receipt.saved == "a-2.jpg" and receipt.what == "another photo is called 'a'"
     assert bring(("b.jpeg", photo()))[0].outcome == "added"
     assert bring(("../../c?.JPG", photo()))[0].saved == "c_.jpg"
 

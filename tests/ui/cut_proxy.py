@@ -29,16 +29,17 @@ class CutProxy:
         self._ready.set()
         self._loop.run_forever()
         server.close()
-        for task in asyncio.all_tasks(self._loop):
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
             task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0.05))
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         self._loop.close()
 
     async def _carry(self, browser, answer):
         reader, writer = await asyncio.open_connection("127.0.0.1", self.server_port)
         back = asyncio.ensure_future(self._copy(reader, answer))
         carried = 0
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             while data := await browser.read(16384):
                 carried += len(data)
                 if carried > self.cut_after:

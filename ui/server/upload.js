@@ -11,6 +11,7 @@
   const element = (id) => document.getElementById(id);
   let line = Promise.resolve();
   let cancel = new AbortController();
+  let isBusy = false;
 
   // An answer in words: trying again would not change it.
   class Said extends Error {}
@@ -89,6 +90,7 @@
 
   async function take(entries, folder) {
     cancel = new AbortController();
+    isBusy = true;
     const rows = entries.map(makeRow);
     element("upload-files").replaceChildren(...rows.map((row) => row.line));
     element("upload-cancel").hidden = false;
@@ -127,6 +129,7 @@
     const refused = rows.filter((row) => row.refused).map((row) => ({ name: row.name, outcome: "refused", saved: "", what: row.refused }));
     showReceipts([...refused, ...receipts], fault);
     element("upload-cancel").hidden = true;
+    isBusy = false;
     document.querySelector("button#upload-done, #upload-done button")?.click();
   }
 
@@ -175,11 +178,11 @@
   }
 
   async function filesOf(transfer) {
-    const roots = [...transfer.items].filter((item) => item.kind === "file").map((item) => item.webkitGetAsEntry());
+    const roots = [...transfer.items].filter((item) => item.kind === "file").map((item) => item.webkitGetAsEntry() ?? item.getAsFile());
     const found = [];
     const walk = async (entry, path) => {
-      if (entry.isFile) {
-        const file = await new Promise((done, failed) => entry.file(done, failed));
+      if (entry instanceof File || entry.isFile) {
+        const file = entry instanceof File ? entry : await new Promise((done, failed) => entry.file(done, failed));
         found.push({ file, name: path + file.name });
         return;
       }
@@ -210,6 +213,8 @@
     queue([...event.target.files].map((file) => ({ file, name: file.name })));
     event.target.value = "";
   });
+  // Asks before the page is left; Gradio reloads it by itself when the server was restarted.
+  window.addEventListener("beforeunload", (event) => isBusy && event.preventDefault());
   document.addEventListener("click", (event) => {
     if (event.target.id === "upload-cancel") cancel.abort();
   });
