@@ -22,19 +22,18 @@ from ui.upload_zone import QUIET
 
 def build(studio: Studio, folder: gr.components.Component, page: gr.Blocks) -> None:
     """`folder` is the choice of the dataset; it learns of new and deleted people."""
-    with gr.Accordion("People: add one, or delete everything about one", open=False, elem_id="people"):
-        with gr.Row():
-            with gr.Column(scale=1, min_width=260):
-                name = gr.Textbox(label="New person", info="Makes an empty folder of that name for photos.", max_lines=1, max_length=80, elem_id="new-person")
-                create = gr.Button("Create", elem_id="create-person")
-            with gr.Column(scale=2, min_width=300):
-                look = gr.Button("What is kept of the person chosen above?", elem_id="look-at-traces")
-                shown = gr.HTML(elem_id="traces")
-                with gr.Column(visible=False, elem_id="confirm-purge") as confirm:
-                    typed = gr.Textbox(label="To delete all of it, type the folder's name", max_lines=1, elem_id="typed-name")
-                    with_loras = gr.Checkbox(False, label="Delete the LoRA files too", elem_id="with-loras")
-                    delete = gr.Button("Delete for good", variant="stop", elem_id="delete-person")
-                outcome = gr.HTML(elem_id="purged")
+    with gr.Accordion("People: add one, or delete everything about one", open=False, elem_id="people"), gr.Row():
+        with gr.Column(scale=1, min_width=260):
+            name = gr.Textbox(label="New person", info="Makes an empty folder of that name for photos.", max_lines=1, max_length=80, elem_id="new-person")
+            create = gr.Button("Create", elem_id="create-person")
+        with gr.Column(scale=2, min_width=300):
+            look = gr.Button("What is kept of the person chosen above?", elem_id="look-at-traces")
+            shown = gr.HTML(elem_id="traces")
+            with gr.Column(visible=False, elem_id="confirm-purge") as confirm:
+                typed = gr.Textbox(label="To delete all of it, type the folder's name", max_lines=1, elem_id="typed-name")
+                with_loras = gr.Checkbox(False, label="Delete the LoRA files too", elem_id="with-loras")
+                delete = gr.Button("Delete for good", variant="stop", elem_id="delete-person")
+            outcome = gr.HTML(elem_id="purged")
     timer = gr.Timer(1.0, active=False)
 
     def make(wish: str) -> list[Any]:

@@ -100,8 +100,7 @@ def test_links_are_deleted_and_never_followed(house):
 
 
 def test_a_run_whose_record_cannot_be_read_is_named(house):
-    root, store = house
-    (store.root / "anna-run" / "run.json").write_text("{")
+    (house[1].root / "anna-run" / "run.json").write_text("{")
     assert [path.name for path in traces(house).stays] == ["anna-run"]
 
 
