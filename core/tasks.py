@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.dataset.subjects import CACHE_FOLDER
 from core.durable import storage_error
 from core.errors import Refused
 from core.evaluation.grid import GridRequest, evaluations_folder
@@ -17,6 +18,7 @@ from core.jobs import Job, Worker, drain
 from core.presets import Resolved
 from core.runs import EventLog, Run, RunStore, training_words
 from core.settings import Settings
+from core.traces import Traces, purge, traces_of
 
 if TYPE_CHECKING:
     from core.training.advice import EncoderAdvice
@@ -61,6 +63,26 @@ def start_analysis(worker: Worker, settings: Settings, store: RunStore) -> None:
         return (lambda: analyze(settings, store)), log
 
     worker.start(contextlib.nullcontext(), prepare)
+
+
+def kept_of(dataset_folder: str, store: RunStore) -> Traces:
+    """Everything the studio keeps of the person in a dataset folder."""
+    return traces_of(Path(dataset_folder), analysis_folder(store.root, dataset_folder), CACHE_FOLDER, store)
+
+
+def purge_log(store: RunStore) -> EventLog:
+    return EventLog(store.root / ".purge.jsonl")
+
+
+def start_purge(worker: Worker, dataset_folder: str, with_loras: bool, store: RunStore) -> None:
+    """Delete all of that on the analyst's thread, inside the lock: refused while a run or an analysis is at work."""
+
+    def prepare() -> tuple[Job, EventLog]:
+        log = purge_log(store)
+        log.file.unlink(missing_ok=True)
+        return (lambda: purge(kept_of(dataset_folder, store), with_loras)), log
+
+    worker.start(store.exclusive("deleting a person's files"), prepare)
 
 
 def named(resolved: Resolved, store: RunStore) -> Settings:

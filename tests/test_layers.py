@@ -16,14 +16,14 @@ FLOORS = [
     {"core.jobs"},
     {"core.dataset", "core.flux", "core.identity"},
     {"core.analyzer", "core.training", "core.evaluation"},
-    {"core.pocket"},
+    {"core.pocket", "core.traces"},
     {"core.tasks"},
     {"ui", "scripts"},
     {"app"},
 ]
 HEAVY = ("torch", "diffusers", "transformers", "peft", "cv2")
 LIGHT_FOR_THE_PAGE = {
-    "core.dataset", "core.analyzer.report", "core.analyzer.report_html", "core.evaluation.grid", "core.evaluation.prompts", "core.errors", "core.durable", "core.settings", "core.events", "core.pace", "core.presets", "core.runs", "core.jobs", "core.tasks",
+    "core.dataset", "core.analyzer.report", "core.analyzer.report_html", "core.evaluation.grid", "core.evaluation.prompts", "core.errors", "core.durable", "core.settings", "core.events", "core.pace", "core.presets", "core.runs", "core.jobs", "core.tasks", "core.traces",
 }  # fmt: skip
 
 

@@ -9,28 +9,27 @@ import gradio as gr
 
 from core.dataset.captions import has_trigger, write_caption
 from core.dataset.folder import Dataset, open_dataset, sample_named
-from core.dataset.intake import add_files
 from core.durable import storage_error
 from core.errors import Refused, UserError
+from ui import people, upload_zone
 from ui.messages import shows_errors
 from ui.pictures import nothing_yet, photo_grid
 from ui.settings_form import WITH_PHOTOS, SettingsForm
 from ui.studio import Studio
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-UPLOAD_SUFFIXES = [".jpg", ".jpeg", ".png", ".webp", ".txt", ".heic"]
 
 
 def build(studio: Studio, form: SettingsForm, page: gr.Blocks) -> None:
     with gr.Row():
         folder, trigger, _ = (form.place(key) for key in WITH_PHOTOS)
+    people.build(studio, folder, page)
     summary = gr.Markdown(elem_id="dataset-summary")
     with gr.Row():
         with gr.Column(scale=3):
             photos = gr.HTML(elem_id="photos")
         with gr.Column(scale=1, min_width=300):
-            upload = gr.File(label="Add photos and captions", file_count="multiple", file_types=UPLOAD_SUFFIXES, elem_id="upload", height=180)
-            added = gr.Markdown(elem_id="upload-result")
+            uploaded = upload_zone.build(studio, folder, page)
             chosen = gr.Dropdown(label="Photo", info="Whose caption is edited.", interactive=True, elem_id="chosen-photo")
             caption = gr.Textbox(label="Caption", info="Trigger word first, then clothing, place, angle, light.", lines=4, max_length=2000, elem_id="caption")
             save = gr.Button("Save caption", elem_id="save-caption")
@@ -49,12 +48,6 @@ def build(studio: Studio, form: SettingsForm, page: gr.Blocks) -> None:
     def pick(folder_name: str, name: str) -> str:
         return caption_of(opened(studio, folder_name), name)
 
-    def add(files: list[str] | None, folder_name: str, trigger_word: str, name: str | None) -> list[Any]:
-        require_listed(studio, folder_name)
-        intake = add_files([Path(file) for file in files or []], Path(folder_name))
-        lines = [f"Added {len(intake.added)} files."] + [f"- Not added: {sentence}" for sentence in intake.refused]
-        return [*show(folder_name, trigger_word, name), "\n".join(lines), None]
-
     def write(folder_name: str, trigger_word: str, name: str, text: str) -> list[Any]:
         dataset = opened(studio, folder_name)
         sample = sample_named(dataset, name or "")
@@ -69,7 +62,7 @@ def build(studio: Studio, form: SettingsForm, page: gr.Blocks) -> None:
     for event in (page.load, folder.change, trigger.blur):
         event(shows_errors(show), [folder, trigger, chosen], shown, **QUIET)
     chosen.input(shows_errors(pick), [folder, chosen], caption, **QUIET)
-    upload.upload(shows_errors(add), [upload, folder, trigger, chosen], [*shown, added, upload], **QUIET)
+    uploaded.click(shows_errors(show), [folder, trigger, chosen], shown, **QUIET)
     save.click(shows_errors(write), [folder, trigger, chosen, caption], shown, **QUIET)
 
 

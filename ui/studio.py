@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.dataset.folder import IMAGE_SUFFIXES
+from core.dataset.subjects import CACHE_FOLDER, DATA_FOLDER
 from core.events import RunEvent
 from core.jobs import Worker
 from core.presets import Resolved, preset_names, resolve
@@ -15,7 +16,6 @@ from core.runs import EventLog, RunStore
 from core.settings import POCKET_FLUX
 from core.tasks import lora_names
 
-DATA_FOLDER = Path("data")
 MODELS_FOLDER = Path("models")
 DEFAULT_DATASET = Path("data/subject")
 
@@ -65,13 +65,13 @@ class Studio:
         """The only values a path setting may take on the page."""
         match place:
             case "dataset":
-                return _unique([self.environment.get("DATA_DIR", ""), *_subfolders(DATA_FOLDER, leave_out={"cache"}), str(DEFAULT_DATASET)])
+                return _unique([self.environment.get("DATA_DIR", ""), *_subfolders(DATA_FOLDER, leave_out={CACHE_FOLDER.name}), str(DEFAULT_DATASET)])
             case "model":
                 return _unique([self.environment.get("MODEL_PATH", ""), *_subfolders(MODELS_FOLDER, leave_out=set()), POCKET_FLUX])
             case "lora":
                 return ["", *_unique([self.environment.get("RESUME_FROM", ""), *(str(self.store.root / name) for name in lora_names(self.store))])]
             case "regularization":
-                return ["", *_unique([self.environment.get("REG_DIR", ""), *_subfolders(DATA_FOLDER, leave_out={"cache"})])]
+                return ["", *_unique([self.environment.get("REG_DIR", ""), *_subfolders(DATA_FOLDER, leave_out={CACHE_FOLDER.name})])]
             case "output":
                 return [str(self.store.root)]
         raise ValueError(f"{place!r} is no kind of place")

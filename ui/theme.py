@@ -60,6 +60,17 @@ table.plain { width: 100%; border-collapse: collapse; font-size: .9rem; } table.
 /* Last line at the bottom and in sight; reversed columns keep it there without a script. */
 .log { display: flex; flex-direction: column-reverse; max-height: 15rem; overflow: auto; padding: .6rem .8rem; border: 1px solid var(--border-color-primary); border-radius: 10px; background: var(--background-fill-primary); }
 .log pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; font: .8rem/1.45 ui-monospace, Menlo, Consolas, monospace; background: none; }
+#drop-zone { display: grid; gap: .5rem; }
+#drop-zone label { display: grid; gap: .15rem; justify-items: center; text-align: center; padding: 1.3rem .8rem; border: 2px dashed var(--neutral-400); border-radius: 10px; background: var(--background-fill-primary); cursor: pointer; }
+#drop-zone label b { font-size: 1.05rem; } #drop-zone label span { color: var(--primary-600); text-decoration: underline; } #drop-zone label small, #drop-zone li small, #upload-numbers, #upload-target { color: var(--body-text-color-subdued); }
+#drop-zone.over label, #drop-zone label:hover { border-color: var(--primary-600); background: var(--primary-50); } .dark #drop-zone.over label, .dark #drop-zone label:hover { background: var(--primary-900); }
+#drop-zone:focus-within label { outline: 2px solid var(--primary-600); outline-offset: 2px; }
+#upload-input { position: absolute; width: 1px; height: 1px; opacity: 0; }
+#drop-zone p { margin: 0; font-variant-numeric: tabular-nums; } #upload-cancel { margin-left: .4rem; padding: 0 .5rem; font-size: .84rem; font-weight: 400; border: 1px solid var(--neutral-400); border-radius: 6px; }
+#upload-files { list-style: none; margin: 0; padding: 0; display: grid; gap: .35rem; max-height: 16rem; overflow: auto; font-size: .84rem; }
+#upload-files li { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 0 .6rem; align-items: center; margin: 0; overflow-wrap: anywhere; } #upload-files li small { grid-column: 1 / -1; } 
+#upload-files progress { appearance: none; width: 5rem; height: .45rem; border: 0; border-radius: 4px; overflow: hidden; background: var(--border-color-primary); } #upload-files progress::-webkit-progress-bar { background: var(--border-color-primary); } #upload-files progress::-webkit-progress-value { background: var(--primary-600); } #upload-files progress::-moz-progress-bar { background: var(--primary-600); }
+#upload-files li b { font-weight: 500; padding: 0 .45rem; border-radius: 5px; background: #d9ebe3; color: #1d473d; } #upload-files li.refused b { background: #f6d7d2; color: #7d1f14; } #upload-files li.renamed b { background: #f7e3c4; color: #6b4206; } #upload-files li.already-there b { background: #e3e7ea; color: #33414c; }
 input[type=checkbox] { border: 1px solid var(--neutral-400) !important; }
 #server-away { display: none; position: fixed; left: 50%; bottom: 16px; transform: translateX(-50%); background: #b3392c; color: #fff; padding: .5rem 1rem; border-radius: 8px; z-index: 1000; }
 @media (max-width: 640px) { .gradio-container { padding: 0 !important; } .gradio-container .main { padding: 12px !important; } .masthead h1 { font-size: 1.2rem; } .photos { grid-template-columns: repeat(2, 1fr); max-height: 75vh; overflow: auto; } .tab-container button { font-size: .8rem; padding: 0 .3rem !important; } #loss .role-legend > g { translate: -42px; } }

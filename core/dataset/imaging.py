@@ -36,8 +36,8 @@ BROKEN = (OSError, SyntaxError, ValueError, TypeError, LookupError, OverflowErro
 
 def open_upright(file: Path) -> Image.Image:
     """The whole photo as RGB with its EXIF orientation applied. Raises UserError when any byte of it cannot be read."""
-    with _opened(file) as image:
-        return _upright(image)
+    with opened(file) as image:
+        return upright(image)
 
 
 def open_reduced(file: Path, side: int) -> tuple[Image.Image, tuple[int, int]]:
@@ -45,26 +45,59 @@ def open_reduced(file: Path, side: int) -> tuple[Image.Image, tuple[int, int]]:
 
     JPEGs are decoded at a fraction of their size, which is several times faster and still reads every byte.
     """
-    with _opened(file) as image:
+    with opened(file) as image:
         full = image.size
         scale = min(1.0, side / max(full))
         image.draft(None, (round(full[0] * scale), round(full[1] * scale)))
-        sideways = _orientation(image) in SIDEWAYS
-        reduced = _upright(image)
+        sideways = orientation(image) in SIDEWAYS
+        reduced = upright(image)
     reduced.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return reduced, full[::-1] if sideways else full
 
 
+def upright(image: Image.Image) -> Image.Image:
+    """The pixels of an opened photo as a person sees them, RGB in sRGB."""
+    image.load()
+    turn = TURNS.get(orientation(image))
+    return _in_srgb(image if turn is None else image.transpose(turn))
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[Image.Image]:
+    """An image whose header was read and found sane; every way a file can be broken becomes a UserError, in the body too."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")  # Notes about odd metadata; what matters raises.
+        try:
+            with Image.open(file, formats=FORMATS) as image:
+                width, height = image.size
+                if width * height > MOST_PIXELS:
+                    raise _too_large(f"{width} x {height} pixels", file)
+                yield image
+        except Image.DecompressionBombError:
+            raise _too_large("more pixels than any photo has", file) from None
+        except BROKEN as error:
+            raise _unreadable(file, error) from None
+
+
+def orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1 (upright) when there is none or it is damaged: the pixels are good all the same."""
+    try:
+        value = image.getexif().get(EXIF_ORIENTATION)
+    except BROKEN:
+        return 1
+    return value if isinstance(value, int) else 1
+
+
 def upright_size(file: Path) -> tuple[int, int]:
     """Width and height as a person sees them, from the header; a PNG may carry its orientation behind the pixels and is read whole."""
-    with _opened(file) as image:
+    with opened(file) as image:
         width, height = image.size
-        return (height, width) if _orientation(image) in SIDEWAYS else (width, height)
+        return (height, width) if orientation(image) in SIDEWAYS else (width, height)
 
 
 def format_of(file: Path) -> str:
     """JPEG, PNG, WEBP or MPO, by content."""
-    with _opened(file) as image:
+    with opened(file) as image:
         return image.format or ""
 
 
@@ -84,38 +117,6 @@ def thumbnail(file: Path, side: int) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=85)
     return buffer.getvalue()
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[Image.Image]:
-    """An image whose header was read and found sane; every way a file can be broken becomes a UserError, in the body too."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="PIL")  # Notes about odd metadata; what matters raises.
-        try:
-            with Image.open(file, formats=FORMATS) as image:
-                width, height = image.size
-                if width * height > MOST_PIXELS:
-                    raise _too_large(f"{width} x {height} pixels", file)
-                yield image
-        except Image.DecompressionBombError:
-            raise _too_large("more pixels than any photo has", file) from None
-        except BROKEN as error:
-            raise _unreadable(file, error) from None
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    image.load()
-    turn = TURNS.get(_orientation(image))
-    return _in_srgb(image if turn is None else image.transpose(turn))
-
-
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 (upright) when there is none or it is damaged: the pixels are good all the same."""
-    try:
-        value = image.getexif().get(EXIF_ORIENTATION)
-    except BROKEN:
-        return 1
-    return value if isinstance(value, int) else 1
 
 
 def _too_large(claim: str, file: Path) -> UserError:

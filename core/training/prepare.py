@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from PIL import ImageOps
@@ -14,6 +13,7 @@ from core.dataset.buckets import Placement, buckets_for, place
 from core.dataset.captions import class_caption, fill_prompt, has_trigger
 from core.dataset.folder import Dataset, Sample, open_class_photos
 from core.dataset.imaging import fit, open_upright, pixels, upright_size
+from core.dataset.subjects import CACHE_FOLDER
 from core.durable import sha256_of
 from core.errors import UserError
 from core.events import Phase, RunEvent, Warned
@@ -25,7 +25,6 @@ from core.training.cache import Cache, cache_key
 from core.training.held_out import choose_held_out, held_out_count
 from core.training.views import views_of
 
-CACHE_FOLDER = Path("data/cache")
 # Part of every latents key: raise it when core.dataset.imaging decodes photos differently.
 DECODING = 2
 

@@ -82,5 +82,10 @@ def _thumbnail(image: Path, changed: int, side: int) -> bytes:
     return thumbnail(image, side)
 
 
+def forget_thumbnails() -> None:
+    """Of photos that were deleted."""
+    _thumbnail.cache_clear()
+
+
 def _not_found() -> Response:
     return PlainTextResponse("not found", 404)
