@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,13 +45,15 @@ class LogReader:
 
 @dataclass(frozen=True)
 class Studio:
-    """`environment` holds the variables the page was started with; they seed the form."""
+    """`environment` holds the variables the page was started with; they seed the form. `server` tells a page that was open
+    before a restart that it must be loaded anew."""
 
     store: RunStore
     environment: Mapping[str, str]
     trainer: Worker = field(default_factory=Worker)
     analyst: Worker = field(default_factory=Worker)
     reader: LogReader = field(default_factory=LogReader)
+    server: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def resolved(self, preset: str) -> Resolved:
         return resolve(preset, self.environment)

@@ -31,7 +31,7 @@ def build(studio: Studio, folder: gr.components.Component, page: gr.Blocks) -> g
     def show(folder_name: str) -> str:
         """The script reads where to from here; the server lets no folder pass that is not listed."""
         name = escape(folder_name if folder_name in studio.listing("dataset") else "", quote=True)
-        return f'<small id="upload-target" data-folder="{name}">New photos go into <bdi>{name}</bdi>; camera data and positions are left out.</small>'
+        return f'<small id="upload-target" data-folder="{name}" data-server="{studio.server}">New photos go into <bdi>{name}</bdi>; camera data and positions are left out.</small>'
 
     for event in (page.load, folder.change):
         event(show, folder, target, **QUIET)

@@ -7,6 +7,8 @@
   const QUICK = 2000; // ms: pieces that take less are doubled, so that progress moves and no proxy's clock runs out
   const PATIENCE = 95000; // ms: RunPod's proxy gives up after 100 s
   const LITTER = /^(\..*|thumbs\.db|desktop\.ini)$/i;
+  const TOLD = "upload-receipts";
+  const WORTH_TELLING = 60000; // ms
   const LOST = "The connection was lost. Choose the files again: what has arrived is not sent twice.";
   const element = (id) => document.getElementById(id);
   let line = Promise.resolve();
@@ -85,7 +87,7 @@
       progress = await patiently(() => answer(address), waiting);
     }
     if (progress.failed) throw new Said("The studio made a fault while it took the photos in; its log says which. What is shown below was taken in.");
-    return progress.receipts;
+    return progress;
   }
 
   async function take(entries, folder) {
@@ -114,6 +116,7 @@
     };
     const receipts = [];
     let fault = "";
+    let server = "";
     try {
       await Promise.all(Array.from({ length: AT_ONCE }, sender));
       const files = rows.filter((row) => row.identity).map((row) => ({ identity: row.identity, name: row.name }));
@@ -121,16 +124,33 @@
       if (files.length && !cancel.signal.aborted) {
         say("Checking");
         count(`0 of ${files.length}`);
-        receipts.push(...(await handIn(folder, files, (done) => count(`${done} done`))));
+        const taken = await handIn(folder, files, (done) => count(`${done} done`));
+        receipts.push(...taken.receipts);
+        server = taken.server;
       }
     } catch (error) {
       fault = error instanceof Said ? error.message : `This browser could not send them (${error.message}).`;
     }
     const refused = rows.filter((row) => row.refused).map((row) => ({ name: row.name, outcome: "refused", saved: "", what: row.refused }));
-    showReceipts([...refused, ...receipts], fault);
+    tell([...refused, ...receipts], fault);
     element("upload-cancel").hidden = true;
     isBusy = false;
+    // A studio that was started after this page was loaded knows nothing of it: only a new page shows the photos.
+    if (server && server !== element("upload-target").dataset.server) return location.reload();
     document.querySelector("button#upload-done, #upload-done button")?.click();
+  }
+
+  // For the page that comes after this one: after a restart of the studio, it is loaded anew.
+  function tell(receipts, fault) {
+    sessionStorage.setItem(TOLD, JSON.stringify({ receipts, fault, at: Date.now() }));
+    showReceipts(receipts, fault);
+  }
+
+  function tellAgain() {
+    const told = JSON.parse(sessionStorage.getItem(TOLD) ?? "null");
+    if (!told || Date.now() - told.at > WORTH_TELLING) return;
+    if (!element("upload-files")) return setTimeout(tellAgain, 200);
+    showReceipts(told.receipts, told.fault);
   }
 
   function makeRow({ file, name }) {
@@ -213,6 +233,7 @@
     queue([...event.target.files].map((file) => ({ file, name: file.name })));
     event.target.value = "";
   });
+  tellAgain();
   // Asks before the page is left; Gradio reloads it by itself when the server was restarted.
   window.addEventListener("beforeunload", (event) => isBusy && event.preventDefault());
   document.addEventListener("click", (event) => {

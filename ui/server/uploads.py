@@ -145,12 +145,12 @@ def add_upload_routes(app: FastAPI, studio: Studio) -> None:
             _inbox(batch.folder)
         except UserError as error:
             return _said(error)
-        return JSONResponse(_shown(uploads.take_in(identity, batch)))
+        return JSONResponse(_shown(uploads.take_in(identity, batch), studio))
 
     @app.get("/uploads/batches/{identity}")
     def progress(identity: str) -> Response:
         found = uploads.progress(identity)
-        return JSONResponse(_shown(found)) if found else _said(Refused("The studio was restarted meanwhile.", "", "Choose the files again; what has arrived is not sent twice."))
+        return JSONResponse(_shown(found, studio)) if found else _said(Refused("The studio was restarted meanwhile.", "", "Choose the files again; what has arrived is not sent twice."))
 
     def _inbox(folder: str) -> Inbox:
         """Raises Refused for a folder of no listing."""
@@ -172,8 +172,8 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _shown(progress: Progress) -> dict[str, Any]:
-    return {"done": progress.done, "failed": progress.done and progress.failed, "receipts": [asdict(receipt) for receipt in list(progress.receipts)]}
+def _shown(progress: Progress, studio: Studio) -> dict[str, Any]:
+    return {"server": studio.server, "done": progress.done, "failed": progress.done and progress.failed, "receipts": [asdict(receipt) for receipt in list(progress.receipts)]}
 
 
 def _said(error: UserError) -> Response:
