@@ -11,11 +11,10 @@ from pathlib import Path
 from core.analyzer.groups import grouped, listed
 from core.analyzer.photo import Photo
 from core.analyzer.report import Finding
+from core.dataset.caption_edits import FAR_TOO_VERBOSE_WORDS, VERBOSE_WORDS
 from core.dataset.captions import has_trigger, normalised, similarity, word_count
 from core.dataset.traits import genders_in, traits_in
 
-# CLIP reads 77 tokens, about 55 words; the guide asks for concise captions.
-VERBOSE_WORDS, FAR_TOO_VERBOSE_WORDS = 40, 75
 NEAR_IDENTICAL, FEWEST_COMPARED_WORDS = 0.9, 4
 # Words captions are full of: as a trigger they would mean everybody.
 ORDINARY_WORDS = frozenset(["a", "an", "the", "and", "of", "in", "on", "at", "with", "man", "woman", "person", "boy", "girl", "people", "photo", "picture", "portrait", "face", "head", "hair", "he", "she", "his", "her", "it", "one", "me", "my", "self"])

@@ -32,15 +32,25 @@ def read_caption(file: Path) -> Caption:
         raise UserError(f"The caption has {len(raw)} bytes; it is no caption.", str(file), "Keep captions under 75 words.")
     for encoding in _encodings(raw):
         try:
-            return Caption(_one_line(raw.decode(encoding)), encoding.removesuffix("-sig"))
+            return Caption(one_line(raw.decode(encoding)), encoding.removesuffix("-sig"))
         except UnicodeDecodeError:
             continue
     raise UserError("The caption is marked as UTF-16, but is damaged.", str(file), "Write it again; it will be saved as UTF-8.")
 
 
 def write_caption(file: Path, text: str) -> None:
-    """One line of UTF-8, replacing the old file in one move."""
-    write_atomic(file, (_one_line(text) + "\n").encode())
+    """Replaces the old file in one move."""
+    write_atomic(file, caption_bytes(text))
+
+
+def caption_bytes(text: str) -> bytes:
+    """One line of UTF-8."""
+    return (one_line(text) + "\n").encode()
+
+
+def one_line(text: str) -> str:
+    """White space, line breaks included, becomes single spaces."""
+    return " ".join(text.replace("\x00", "").split())
 
 
 def has_trigger(text: str, trigger_word: str) -> bool:
@@ -63,12 +73,12 @@ def class_caption(caption: str, trigger_word: str, class_word: str) -> str:
     plain = re.sub(rf"{trigger}\s+(?={word})", "", caption)
     if re.search(word, re.sub(trigger, "", plain)):
         plain = re.sub(rf"{trigger}[\s,]*", "", plain)
-    return _one_line(re.sub(trigger, class_word, plain)).strip(" ,")
+    return one_line(re.sub(trigger, class_word, plain)).strip(" ,")
 
 
 def compose(trigger_word: str, class_word: str, phrase: str) -> str:
     """A caption as the guide asks for it: trigger and class word, then what this photo shows."""
-    return ", ".join(part for part in (f"{trigger_word} {class_word}".strip(), _one_line(phrase).strip(" ,")) if part)
+    return ", ".join(part for part in (f"{trigger_word} {class_word}".strip(), one_line(phrase).strip(" ,")) if part)
 
 
 def words_of(text: str) -> list[str]:
@@ -95,7 +105,3 @@ def _encodings(raw: bytes) -> list[str]:
     if raw.startswith(UTF16_MARKS):
         return ["utf-16"]
     return ["utf-8-sig" if raw.startswith(b"\xef\xbb\xbf") else "utf-8", "cp1252", "latin-1"]
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.replace("\x00", "").split())

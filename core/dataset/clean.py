@@ -42,9 +42,22 @@ def clean(file: Path) -> CleanPhoto:
         image.load()
         changes = _changes(image, data)
         bare = None if changes else _bare(data, image)
-        kept = bare or _encoded(upright(image), image_format, is_lossless=b"VP8L" in data)
+        kept = bare or encoded(upright(image), image_format, is_lossless=b"VP8L" in data)
         position = ("its GPS position was removed",) if _has_position(image) else ()
     return CleanPhoto(kept, SUFFIXES[image_format], (*changes, *position))
+
+
+def encoded(pixels: Image.Image, image_format: str, is_lossless: bool) -> bytes:
+    """A whole file of that format; `is_lossless` matters to WEBP alone."""
+    buffer = io.BytesIO()
+    match image_format:
+        case "JPEG" | "MPO":
+            pixels.save(buffer, "JPEG", quality=QUALITY, subsampling=0)
+        case "WEBP":
+            pixels.save(buffer, "WEBP", quality=QUALITY, lossless=is_lossless)
+        case _:
+            pixels.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def unread_format(suffix: str, name: str) -> Refused:
@@ -110,15 +123,3 @@ def _bare(data: bytes, photo: Image.Image) -> bytes | None:
     except BROKEN:
         return None
     return bare if same else None
-
-
-def _encoded(pixels: Image.Image, image_format: str, is_lossless: bool) -> bytes:
-    buffer = io.BytesIO()
-    match image_format:
-        case "JPEG" | "MPO":
-            pixels.save(buffer, "JPEG", quality=QUALITY, subsampling=0)
-        case "WEBP":
-            pixels.save(buffer, "WEBP", quality=QUALITY, lossless=is_lossless)
-        case _:
-            pixels.save(buffer, "PNG")
-    return buffer.getvalue()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.dataset.captions import Caption, read_caption
+from core.dataset.names import studio_folder
 from core.errors import Refused, UserError
 from core.settings import DatasetSettings, RegularizationSettings
 
@@ -36,10 +38,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class Dataset:
+    """`samples` are the photos in use, `excluded` those that were set aside."""
+
     folder: Path
     samples: tuple[Sample, ...]
     orphan_captions: tuple[Path, ...]
     problems: tuple[Problem, ...]
+    excluded: tuple[Sample, ...] = ()
 
 
 def open_dataset(folder: Path) -> Dataset:
@@ -55,18 +60,21 @@ def open_dataset(folder: Path) -> Dataset:
     photos = _photos(_usable_files(images_folder, folder, problems), problems)
     captions = {file.stem: file for file in _usable_files(captions_folder, folder, problems) if file.suffix.lower() == ".txt"}
     problems += _strays(folder, images_folder, captions_folder, set(photos))
-    samples = [_sample(name, photos[name], captions.get(name), captions_folder, problems) for name in sorted(photos, key=_natural)]
-    orphans = [captions[name] for name in sorted(captions, key=_natural) if name not in photos]
+    samples = [_sample(name, photos[name], captions.get(name), captions_folder, problems) for name in sorted(photos, key=natural)]
+    aside = excluded_names(folder)
+    used, excluded = (tuple(sample for sample in samples if (sample.name in aside) is is_aside) for is_aside in (False, True))
+    orphans = [captions[name] for name in sorted(captions, key=natural) if name not in photos]
     if not (samples or orphans or problems):
         raise Refused("There are no photos in the dataset folder yet.", str(folder), "Put 15 to 30 JPG, PNG or WebP photos in it.")
-    return Dataset(folder, tuple(samples), tuple(orphans), tuple(dict.fromkeys(problems)))
+    return Dataset(folder, used, tuple(orphans), tuple(dict.fromkeys(problems)), excluded)
 
 
 def open_photos(settings: DatasetSettings) -> Dataset:
     """The photos to train on. Raises UserError or Refused when there is none."""
     dataset = open_dataset(Path(settings.folder))
     if not dataset.samples:
-        raise Refused("There is no photo to train on.", settings.folder, "Put 15 to 30 JPG, PNG or WebP photos there.")
+        fix = "Take some of the excluded ones back in." if dataset.excluded else "Put 15 to 30 JPG, PNG or WebP photos there."
+        raise Refused("There is no photo to train on.", settings.folder, fix)
     return dataset
 
 
@@ -83,9 +91,25 @@ def open_class_photos(settings: RegularizationSettings) -> Dataset | None:
     return dataset
 
 
+def excluded_file(folder: Path) -> Path:
+    """The names of the photos that were set aside, a JSON list."""
+    return studio_folder(folder) / "excluded.json"
+
+
+def excluded_names(folder: Path) -> frozenset[str]:
+    """Raises UserError for a list that is damaged: photos a person set aside must not slip back in."""
+    file = excluded_file(folder)
+    try:
+        return frozenset(json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return frozenset()
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"The list of excluded photos cannot be read: {error}.", str(file), "Remove that file and exclude them again.") from None
+
+
 def sample_named(dataset: Dataset, name: str) -> Sample:
-    """Raises UserError for a name that is not in the listing; a name never becomes a path."""
-    for sample in dataset.samples:
+    """Raises UserError for a name that is not in the listing, excluded ones included; a name never becomes a path."""
+    for sample in (*dataset.samples, *dataset.excluded):
         if sample.name == name:
             return sample
     raise UserError(f"There is no photo called '{name[:80]}'.", str(dataset.folder), "Reload the page; the photo may have been removed.")
@@ -175,6 +199,6 @@ def _is_text(name: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
-def _natural(name: str) -> list[tuple[int, int, str]]:
+def natural(name: str) -> list[tuple[int, int, str]]:
     """photo2 before photo10."""
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part.lower()) for part in re.split(r"(\d+)", name)]

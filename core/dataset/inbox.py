@@ -12,7 +12,7 @@ from pathlib import Path
 from core.dataset.archive import LARGEST_PHOTO
 from core.dataset.captions import LARGEST_CAPTION
 from core.dataset.intake import check_name
-from core.dataset.names import STUDIO_FOLDER
+from core.dataset.names import studio_folder
 from core.durable import storage_error
 from core.errors import Refused, UserError
 
@@ -37,7 +37,7 @@ class Inbox:
     """The half-sent files of one dataset. A file's identity holds its size, so that nothing else has to be remembered."""
 
     def __init__(self, dataset: Path) -> None:
-        self.folder = dataset / STUDIO_FOLDER / "uploads"
+        self.folder = studio_folder(dataset) / "uploads"
         self._appending = threading.Lock()
 
     def open(self, name: str, size: int, modified: int, now: float) -> tuple[str, int]:

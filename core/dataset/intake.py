@@ -12,7 +12,7 @@ from core.dataset.arrivals import Arrival, Receipt, refusal
 from core.dataset.captions import read_caption, write_caption
 from core.dataset.clean import CleanPhoto, clean, unread_format
 from core.dataset.folder import IMAGE_SUFFIXES, OTHER_IMAGE_SUFFIXES
-from core.dataset.names import STUDIO_FOLDER, safe_stem, same_on_some_disks
+from core.dataset.names import safe_stem, same_on_some_disks, studio_folder
 from core.durable import sha256_of, storage_error, write_atomic
 from core.errors import Refused, UserError
 
@@ -66,7 +66,7 @@ def _open_door(folder: Path) -> Door:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise storage_error(error, folder) from None
-    return Door(images, captions, folder / STUDIO_FOLDER / "originals")
+    return Door(images, captions, studio_folder(folder) / "originals")
 
 
 def _take_archive(arrival: Arrival, door: Door, workplace: Path) -> Iterator[Receipt]:

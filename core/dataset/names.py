@@ -18,6 +18,14 @@ LONGEST_STEM_BYTES = 200  # of the 255 a file name may have: room for suffix, nu
 LONGEST_SUBJECT = 40
 
 
+def studio_folder(dataset: Path) -> Path:
+    """Where the studio keeps what belongs to a dataset. Raises Refused for a link, which could lead anywhere."""
+    folder = dataset / STUDIO_FOLDER
+    if folder.is_symlink():
+        raise Refused(f"{STUDIO_FOLDER} is a link.", str(folder), "Remove the link; the studio makes a folder in its place.")
+    return folder
+
+
 def safe_name(name: str) -> str:
     """The last part of a name with a safe stem; the suffix is in lower case."""
     last = Path(name.replace("\\", "/").replace("\x00", "_").rstrip(". ")).name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tempfile
 import threading
@@ -111,7 +112,8 @@ def add_upload_routes(app: FastAPI, studio: Studio) -> None:
     """The page announces a file, sends its pieces, then hands the batch in and asks how far it is."""
     uploads = Uploads()
     for folder in studio.listing("dataset"):
-        uploads.inbox(folder).sweep(time.time())
+        with contextlib.suppress(UserError):  # said when somebody uploads there
+            uploads.inbox(folder).sweep(time.time())
 
     @app.get("/upload.js")
     def script() -> Response:
