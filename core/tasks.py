@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.analyzer.report import AnalysisReport, read_report
 from core.dataset.subjects import CACHE_FOLDER
 from core.durable import storage_error
 from core.errors import Refused
@@ -40,6 +41,13 @@ def report_file(dataset_folder: str, store: RunStore) -> Path:
 
 def analysis_log(dataset_folder: str, store: RunStore) -> EventLog:
     return EventLog(analysis_folder(store.root, dataset_folder) / "events.jsonl")
+
+
+def kept_report(dataset_folder: str, store: RunStore) -> tuple[AnalysisReport | None, float]:
+    """The last report of a dataset and when it was made, in seconds since the epoch."""
+    file = report_file(dataset_folder, store)
+    report = read_report(file)
+    return report, file.stat().st_mtime if report else 0.0
 
 
 def analyze(settings: Settings, store: RunStore) -> Iterator[RunEvent]:

@@ -1,87 +1,157 @@
-"""The Dataset tab: choose the person, see photos with captions, add photos, write captions."""
+"""The Dataset tab: choose the person, add photos, look at them, set them aside, turn, crop and caption them, and take each step back."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from core.dataset.captions import has_trigger, write_caption
-from core.dataset.folder import Dataset, open_dataset, sample_named
-from core.durable import storage_error
+from core.dataset import edits, history
+from core.dataset.folder import Dataset, Sample, sample_named
 from core.errors import Refused, UserError
+from core.tasks import kept_report
 from ui import people, upload_zone
+from ui.bulk_captions import BulkCaptions
 from ui.messages import shows_errors
-from ui.pictures import nothing_yet, photo_grid
+from ui.photo_editor import checks_html, large_photo, no_photo, read_box
+from ui.photo_grid import Picked, photo_grid, read_picked
+from ui.pictures import nothing_yet
 from ui.settings_form import WITH_PHOTOS, SettingsForm
-from ui.studio import Studio
+from ui.studio import Studio, opened, require_listed
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+NOBODY = ("", "")
+Edit = Callable[[Dataset, list[str]], None]
 
 
-def build(studio: Studio, form: SettingsForm, page: gr.Blocks) -> None:
-    with gr.Row():
-        folder, trigger, _ = (form.place(key) for key in WITH_PHOTOS)
-    people.build(studio, folder, page)
-    summary = gr.Markdown(elem_id="dataset-summary")
-    with gr.Row():
-        with gr.Column(scale=3):
-            photos = gr.HTML(elem_id="photos")
-        with gr.Column(scale=1, min_width=300):
-            uploaded = upload_zone.build(studio, folder, page)
-            chosen = gr.Dropdown(label="Photo", info="Whose caption is edited.", interactive=True, elem_id="chosen-photo")
-            caption = gr.Textbox(label="Caption", info="Trigger word first, then clothing, place, angle, light.", lines=4, max_length=2000, elem_id="caption")
-            save = gr.Button("Save caption", elem_id="save-caption")
+class DatasetTab:
+    """`edited` is the photo whose caption stands in the box, and the caption as it was put there: what differs was typed."""
 
-    def show(folder_name: str, trigger_word: str, chosen_name: str | None) -> list[Any]:
-        """The whole tab for a folder; a folder that is empty or missing is a state, not a fault."""
+    def __init__(self, studio: Studio, form: SettingsForm, page: gr.Blocks) -> None:
+        self.studio = studio
+        with gr.Row():
+            self.folder, self.trigger, self.class_word = (form.place(key) for key in WITH_PHOTOS)
+        people.build(studio, self.folder, page)
+        self.summary = gr.Markdown(elem_id="dataset-summary")
+        with gr.Row(elem_id="photo-tools"):
+            self.tools = {name: gr.Button(title, size="sm", min_width=40, elem_id=name) for name, title in TOOLS.items()}
+        bulk = BulkCaptions()
+        with gr.Row():
+            with gr.Column(scale=3):
+                self.photos = gr.HTML(elem_id="photos")
+            with gr.Column(scale=2, min_width=300, elem_id="photo-panel"):
+                self.large = gr.HTML(elem_id="large")
+                self.caption = gr.Textbox(label="Caption", info="Trigger word first, then clothing, place, angle, light. Saved when you go on to another photo.", lines=3, max_length=2000, elem_id="caption")
+                self.checks = gr.HTML(elem_id="caption-checks")
+                save = gr.Button("Save caption", elem_id="save-caption")
+                uploaded = upload_zone.build(studio, self.folder, page)
+        self.picked = gr.Textbox(visible="hidden", elem_id="picked")
+        self.crop_box = gr.Textbox(visible="hidden", elem_id="crop-box")
+        self.edited = gr.State(NOBODY)
+        self.drawn = [self.photos, self.summary, self.tools["undo"], self.tools["redo"]]
+        self.where = [self.folder, self.trigger, self.picked, self.edited, self.caption]
+        self._wire(page, save, uploaded)
+        bulk.wire(self)
+
+    def _wire(self, page: gr.Blocks, save: gr.Button, uploaded: gr.Button) -> None:
+        for event in (page.load, self.folder.change, self.trigger.blur, uploaded.click):
+            event(shows_errors(self.show), [self.folder, self.trigger], self.drawn, **QUIET)
+        shown = [self.large, self.caption, self.checks, self.edited, *self.drawn]
+        self.picked.change(shows_errors(self.pick), self.where, shown, trigger_mode="always_last", **QUIET)
+        self.caption.change(checks_html, [self.caption, self.trigger], self.checks, trigger_mode="always_last", **QUIET)
+        save.click(shows_errors(self.save), self.where, [self.edited, *self.drawn], **QUIET)
+        for name, edit in EDITS.items():
+            self.tools[name].click(shows_errors(self._acting(edit)), self.where, [self.edited, *self.drawn], **QUIET)
+        for name, step in (("undo", history.undo), ("redo", history.redo)):
+            self.tools[name].click(shows_errors(self._stepping(step)), self.where, [self.edited, *self.drawn], **QUIET)
+        self.crop_box.change(shows_errors(self.crop), [*self.where, self.crop_box], [self.edited, *self.drawn], **QUIET)
+
+    def show(self, folder_name: str, trigger_word: str) -> list[Any]:
+        """The grid for a folder; a folder that is empty or missing is a state, not a fault."""
         try:
-            dataset = opened(studio, folder_name)
+            dataset = opened(self.studio, folder_name)
         except UserError as error:
-            return [nothing_yet(error.what), error.fix, gr.update(choices=[], value=None), ""]
-        names = [sample.name for sample in dataset.samples]
-        name = chosen_name if chosen_name in names else next(iter(names), None)
-        lacking = {sample.name for sample in dataset.samples if sample.caption and not has_trigger(sample.caption.text, trigger_word)}
-        return [photo_grid(folder_name, dataset.samples, lacking), summary_of(dataset), gr.update(choices=names, value=name), caption_of(dataset, name)]
+            return [nothing_yet(error.what), error.fix, *_steps(Path(folder_name) if folder_name in self.studio.listing("dataset") else None)]
+        report, analyzed = kept_report(folder_name, self.studio.store)
+        return [photo_grid(dataset, trigger_word, report, analyzed), summary_of(dataset), *_steps(dataset.folder)]
 
-    def pick(folder_name: str, name: str) -> str:
-        return caption_of(opened(studio, folder_name), name)
+    def pick(self, folder_name: str, trigger_word: str, picked_text: str, edited: tuple[str, str], text: str) -> list[Any]:
+        """The photo that is looked at; what was typed for the one before is saved first."""
+        saved = self.keep_typed(folder_name, edited, text)
+        drawn = self.show(folder_name, trigger_word) if saved else [gr.skip()] * len(self.drawn)
+        sample = _found(folder_name, self.studio, read_picked(picked_text))
+        if sample is None:
+            return [no_photo(), "", "", NOBODY, *drawn]
+        caption = _text_of(sample)
+        stays = sample.name == edited[0] and caption == text.strip()
+        return [large_photo(opened(self.studio, folder_name), sample), gr.skip() if stays else caption, checks_html(caption, trigger_word), (sample.name, caption), *drawn]
 
-    def write(folder_name: str, trigger_word: str, name: str, text: str) -> list[Any]:
-        dataset = opened(studio, folder_name)
-        sample = sample_named(dataset, name or "")
+    def save(self, folder_name: str, trigger_word: str, picked_text: str, edited: tuple[str, str], text: str) -> list[Any]:
+        if self.keep_typed(folder_name, edited, text):
+            gr.Info(f"Caption of {edited[0]} saved.", duration=3)
+        return [(edited[0], text), *self.show(folder_name, trigger_word)]
+
+    def crop(self, folder_name: str, trigger_word: str, picked_text: str, edited: tuple[str, str], text: str, box: str) -> list[Any]:
+        current = read_picked(picked_text).current
+        return self._acting(lambda dataset, _: edits.crop(dataset, {current or "": read_box(box)}))(folder_name, trigger_word, picked_text, edited, text)
+
+    def keep_typed(self, folder_name: str, edited: tuple[str, str], text: str) -> bool:
+        """Save what was typed into the caption box, whether or not the button was pressed. Returns whether anything was."""
+        name, before = edited
+        if not name or text == before:
+            return False
+        dataset = opened(self.studio, folder_name)
         try:
-            write_caption(sample.caption_file, text)
-        except OSError as error:
-            raise storage_error(error, sample.caption_file) from None
-        gr.Info(f"Caption of {name} saved.", duration=3)
-        return show(folder_name, trigger_word, name)
+            return edits.write_captions(dataset, {name: text}, f"caption of {sample_named(dataset, name).name}") > 0
+        except Refused:
+            raise
+        except UserError as error:
+            gr.Warning(f"What was typed for {name} was not saved. {error.what}")
+            return False
 
-    shown = [photos, summary, chosen, caption]
-    for event in (page.load, folder.change, trigger.blur):
-        event(shows_errors(show), [folder, trigger, chosen], shown, **QUIET)
-    chosen.input(shows_errors(pick), [folder, chosen], caption, **QUIET)
-    uploaded.click(shows_errors(show), [folder, trigger, chosen], shown, **QUIET)
-    save.click(shows_errors(write), [folder, trigger, chosen, caption], shown, **QUIET)
+    def _acting(self, edit: Edit) -> Callable[..., list[Any]]:
+        def act(folder_name: str, trigger_word: str, picked_text: str, edited: tuple[str, str], text: str) -> list[Any]:
+            self.keep_typed(folder_name, edited, text)
+            names = read_picked(picked_text).names
+            if not names:
+                raise Refused("No photo is picked.", "", "Click on one, or select some.")
+            edit(opened(self.studio, folder_name), names)
+            return [(edited[0], text), *self.show(folder_name, trigger_word)]
+
+        return act
+
+    def _stepping(self, step: Callable[[Path], str]) -> Callable[..., list[Any]]:
+        def act(folder_name: str, trigger_word: str, picked_text: str, edited: tuple[str, str], text: str) -> list[Any]:
+            self.keep_typed(folder_name, edited, text)
+            require_listed(self.studio, folder_name)
+            step(Path(folder_name))
+            return [(edited[0], text), *self.show(folder_name, trigger_word)]
+
+        return act
 
 
-def opened(studio: Studio, folder_name: str) -> Dataset:
-    """Raises UserError for a folder that is not listed or not there."""
-    require_listed(studio, folder_name)
-    return open_dataset(Path(folder_name))
-
-
-def require_listed(studio: Studio, folder_name: str) -> None:
-    if folder_name not in studio.listing("dataset"):
-        raise Refused(f"'{str(folder_name)[:80]}' is not one of the dataset folders.", "dataset.folder", "Choose one of the list.")
+TOOLS = {
+    "exclude": "Exclude", "take-back": "Use again", "turn-left": "Turn left", "turn-right": "Turn right", "restore": "Restore original", "delete-photos": "Delete", "undo": "Undo", "redo": "Redo",
+}  # fmt: skip
+EDITS: dict[str, Edit] = {
+    "exclude": edits.exclude,
+    "take-back": edits.take_back,
+    "turn-left": lambda dataset, names: edits.turn(dataset, names, 270),
+    "turn-right": lambda dataset, names: edits.turn(dataset, names, 90),
+    "restore": edits.restore,
+    "delete-photos": edits.delete,
+}
 
 
 def summary_of(dataset: Dataset) -> str:
     count = len(dataset.samples)
-    captioned = sum(1 for sample in dataset.samples if sample.caption and sample.caption.text)
+    captioned = sum(1 for sample in dataset.samples if _text_of(sample))
     advice = "15 to 30 are recommended" if not 15 <= count <= 30 else "a good number"
-    text = f"**{count} photos** ({advice}), {captioned} with a caption."
+    text = f"**{count} photo{'' if count == 1 else 's'}** ({advice}), {captioned} with a caption."
+    if dataset.excluded:
+        text += f" {len(dataset.excluded)} excluded."
     if dataset.orphan_captions:
         text += f" {len(dataset.orphan_captions)} captions belong to no photo."
     if dataset.problems:
@@ -89,8 +159,18 @@ def summary_of(dataset: Dataset) -> str:
     return text
 
 
-def caption_of(dataset: Dataset, name: str | None) -> str:
-    if name is None:
-        return ""
-    sample = sample_named(dataset, name)
+def _steps(folder: Path | None) -> list[Any]:
+    """The buttons of undo and redo say what they would do."""
+    steps = history.next_steps(folder) if folder else (None, None)
+    return [gr.update(value=f"{title}: {what}" if what else title, interactive=what is not None) for title, what in zip(("Undo", "Redo"), steps, strict=True)]
+
+
+def _found(folder_name: str, studio: Studio, picked: Picked) -> Sample | None:
+    try:
+        return sample_named(opened(studio, folder_name), picked.current) if picked.current else None
+    except UserError:
+        return None  # it was deleted meanwhile; the grid says so
+
+
+def _text_of(sample: Sample) -> str:
     return sample.caption.text if sample.caption else ""

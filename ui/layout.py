@@ -6,8 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from ui import analyzer_tab, dataset_tab
-from ui.dataset_tab import QUIET
+from ui import analyzer_tab
+from ui.dataset_tab import QUIET, DatasetTab
 from ui.evaluation_tab import EvaluationTab
 from ui.settings_form import SettingsForm
 from ui.studio import Studio
@@ -25,7 +25,7 @@ def build_page(studio: Studio) -> gr.Blocks:
         seen = gr.State(NOTHING_SEEN)
         with gr.Tabs(overflow_behavior="wrap"):
             with gr.Tab("1 Dataset", id="dataset", render_children=True):
-                dataset_tab.build(studio, form, page)
+                DatasetTab(studio, form, page)
             with gr.Tab("2 Analyzer", id="analyzer", render_children=True):
                 gr.Markdown("Photos first, optimizer second: what is wrong in the dataset cannot be trained away.")
                 analyze = gr.Button("Analyze", variant="primary", elem_id="analyze")

@@ -16,7 +16,7 @@ from core.traces import Trace, Traces
 from ui.messages import shows_errors
 from ui.run_view import RunView, fold
 from ui.server.files import forget_thumbnails
-from ui.studio import Studio
+from ui.studio import Studio, require_listed
 from ui.upload_zone import QUIET
 
 
@@ -41,11 +41,11 @@ def build(studio: Studio, folder: gr.components.Component, page: gr.Blocks) -> N
         return [gr.update(choices=studio.listing("dataset"), value=made), ""]
 
     def show(folder_name: str) -> list[Any]:
-        _require_listed(studio, folder_name)
+        require_listed(studio, folder_name)
         return [traces_html(kept_of(folder_name, studio.store)), gr.update(visible=True), "", ""]
 
     def start(folder_name: str, name_typed: str, and_loras: bool) -> list[Any]:
-        _require_listed(studio, folder_name)
+        require_listed(studio, folder_name)
         wanted = Path(folder_name).name
         if name_typed.strip() != wanted:
             raise Refused(f"Type '{wanted}' to delete everything about it.", "", "Nothing was deleted.")
@@ -103,7 +103,3 @@ def _choices(studio: Studio, folder_name: str) -> Any:
     listed = studio.listing("dataset")
     return gr.update(choices=listed, value=folder_name if folder_name in listed else listed[0])
 
-
-def _require_listed(studio: Studio, folder_name: str) -> None:
-    if folder_name not in studio.listing("dataset"):
-        raise Refused(f"'{str(folder_name)[:80]}' is not one of the dataset folders.", "", "Choose one of the list.")

@@ -1,4 +1,4 @@
-"""HTML of pictures: photo grid, samples by step, strength grid. Every text is escaped; every address is one of our own routes."""
+"""HTML of pictures: thumbnails, samples by step, strength grid. Every text is escaped; every address is one of our own routes."""
 
 from __future__ import annotations
 
@@ -24,24 +24,8 @@ def nothing_yet(text: str) -> str:
 
 def photo_address(folder: str, sample: Sample, side: int) -> str:
     """Relative, so that it holds behind any proxy; the time in it makes a changed photo a new address."""
-    query = urlencode({"folder": folder, "name": sample.name, "side": side, "v": int(sample.image.stat().st_mtime)})
+    query = urlencode({"folder": folder, "name": sample.name, "side": side, "v": sample.image.stat().st_mtime_ns})
     return f"photos?{query}"
-
-
-def photo_grid(folder: str, samples: Sequence[Sample], trigger_missing: set[str]) -> str:
-    """Thumbnails with captions; photos whose caption lacks something carry a mark in words."""
-    if not samples:
-        return nothing_yet("No photos here yet. Drop 15 to 30 below.")
-    return f'<div class="photos">{"".join(_photo(folder, sample, sample.name in trigger_missing) for sample in samples)}</div>'
-
-
-def _photo(folder: str, sample: Sample, lacks_trigger: bool) -> str:
-    caption = sample.caption.text if sample.caption else ""
-    fault = "no caption" if not caption else "trigger missing" if lacks_trigger else ""
-    mark = f'<span class="mark">{fault}</span>' if fault else ""
-    name = escape(sample.name, quote=True)
-    image = f'<img loading="lazy" src="{escape(photo_address(folder, sample, 256))}" alt="{name}">'
-    return f'<figure>{image}<figcaption><b>{name}</b>{mark}<span>{escape(caption) or "&mdash;"}</span></figcaption></figure>'
 
 
 def samples_by_step(images: Sequence[ImageSaved]) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.dataset.folder import IMAGE_SUFFIXES
+from core.dataset.folder import IMAGE_SUFFIXES, Dataset, open_dataset
 from core.dataset.subjects import CACHE_FOLDER, DATA_FOLDER
+from core.errors import Refused
 from core.events import RunEvent
 from core.jobs import Worker
 from core.presets import Resolved, preset_names, resolve
@@ -78,6 +79,17 @@ class Studio:
             case "output":
                 return [str(self.store.root)]
         raise ValueError(f"{place!r} is no kind of place")
+
+
+def opened(studio: Studio, folder_name: str) -> Dataset:
+    """Raises Refused for a folder that is not listed, UserError for one that is missing or empty."""
+    require_listed(studio, folder_name)
+    return open_dataset(Path(folder_name))
+
+
+def require_listed(studio: Studio, folder_name: str) -> None:
+    if folder_name not in studio.listing("dataset"):
+        raise Refused(f"'{str(folder_name)[:80]}' is not one of the dataset folders.", "dataset.folder", "Choose one of the list.")
 
 
 def _subfolders(folder: Path, leave_out: set[str]) -> list[str]:

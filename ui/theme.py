@@ -37,6 +37,22 @@ CSS = REPORT_CSS + """
 .photos figcaption { display: flex; flex-direction: column; gap: 2px; padding: 7px 9px 9px; font-size: .78rem; line-height: 1.35; overflow-wrap: anywhere; }
 .photos figcaption span { color: var(--body-text-color-subdued); }
 .photos .mark { align-self: start; background: #f7e3c4; color: #6b4206 !important; border-radius: 5px; padding: 0 6px; }
+.photos figure { position: relative; cursor: pointer; } .photos figure:focus-visible { outline: 3px solid var(--primary-600); outline-offset: 1px; }
+.photos figure.current { border-color: var(--primary-600); box-shadow: 0 0 0 1px var(--primary-600); } .photos figure[aria-selected=true] { background: var(--primary-50); } .dark .photos figure[aria-selected=true] { background: var(--primary-900); }
+.photos figure.aside img { opacity: .38; filter: grayscale(1); } .photos .mark.aside { background: #e3e7ea; color: #33414c !important; }
+.photos .pick { position: absolute; top: 0; right: 0; width: 42px; height: 42px; display: grid; place-items: center; } .photos .pick::before { content: ""; width: 20px; height: 20px; border-radius: 6px; border: 2px solid #fff; background: rgba(20, 30, 26, .35); box-shadow: 0 0 2px rgba(0, 0, 0, .5); color: #fff; font: 700 15px/17px system-ui; text-align: center; }
+.photos figure[aria-selected=true] .pick::before { content: "\2713"; background: var(--primary-600); }
+.pick-bar { display: flex; align-items: center; gap: .5rem; margin: 0 0 .5rem; } .pick-help { margin: .6rem 0 0; font-size: .78rem; color: var(--body-text-color-subdued); }
+.pick-bar button, .large-bar button, .remedy { padding: .15rem .6rem; font-size: .82rem; border: 1px solid var(--neutral-400); border-radius: 6px; background: var(--background-fill-primary); color: var(--body-text-color); cursor: pointer; } .pick-bar button:hover, .large-bar button:hover, .remedy:hover { border-color: var(--primary-600); color: var(--primary-600); }
+#photo-panel { position: sticky; top: 8px; align-self: flex-start; }
+#photo-tools { gap: 6px; flex-wrap: wrap; } #photo-tools button { flex: 0 1 auto; } #undo, #redo { overflow: hidden; text-overflow: ellipsis; max-width: 20rem; }
+#large-photo { position: relative; width: fit-content; max-width: 100%; margin: 0 auto; line-height: 0; } #large-photo img { max-width: 100%; max-height: 58vh; border-radius: 8px; margin: 0; }
+.large-bar { display: flex; justify-content: space-between; align-items: center; gap: .6rem; margin: .45rem 0 .1rem; } .large-bar b { overflow-wrap: anywhere; } .large-bar span { display: flex; gap: .4rem; } #large small { color: var(--body-text-color-subdued); overflow-wrap: anywhere; }
+#crop-frame { position: absolute; border: 2px solid #fff; box-shadow: 0 0 0 9999px rgba(0, 0, 0, .5); cursor: move; touch-action: none; } #crop-frame[hidden] { display: none; } #large-photo:has(#crop-frame:not([hidden])) { overflow: hidden; }
+#crop-frame i { position: absolute; width: 26px; height: 26px; background: none; } #crop-frame i::after { content: ""; position: absolute; inset: 7px; border-radius: 50%; background: #fff; border: 2px solid var(--primary-600); }
+#crop-frame i[data-edge=nw] { left: -14px; top: -14px; cursor: nwse-resize; } #crop-frame i[data-edge=ne] { right: -14px; top: -14px; cursor: nesw-resize; } #crop-frame i[data-edge=sw] { left: -14px; bottom: -14px; cursor: nesw-resize; } #crop-frame i[data-edge=se] { right: -14px; bottom: -14px; cursor: nwse-resize; }
+.caption-checks { list-style: none; margin: 0; padding: 0; font-size: .84rem; min-height: 4.2em; } .caption-checks li { display: flex; gap: .5rem; margin: .1rem 0; } .caption-checks span { flex: 0 0 1.2em; text-align: center; font-weight: 700; } .caption-checks .good span { color: var(--primary-600); } .caption-checks .bad span { color: #b3392c; }
+table.bulk del, table.bulk ins { display: block; text-decoration: none; overflow-wrap: anywhere; } table.bulk del { color: var(--body-text-color-subdued); text-decoration: line-through; } .done { margin: .4rem 0; }
 .status { border: 1px solid var(--border-color-primary); border-left: 5px solid var(--primary-600); border-radius: 10px; padding: .8rem 1rem; background: var(--background-fill-primary); }
 .status .headline { font-size: 1.2rem; } .status .headline span { color: var(--body-text-color-subdued); margin-left: .4rem; }
 .status .facts { margin: .25rem 0 .55rem; font-variant-numeric: tabular-nums; min-height: 1.4em; }
@@ -73,7 +89,7 @@ table.plain { width: 100%; border-collapse: collapse; font-size: .9rem; } table.
 #upload-files li b { font-weight: 500; padding: 0 .45rem; border-radius: 5px; background: #d9ebe3; color: #1d473d; } #upload-files li.refused b { background: #f6d7d2; color: #7d1f14; } #upload-files li.renamed b { background: #f7e3c4; color: #6b4206; } #upload-files li.already-there b { background: #e3e7ea; color: #33414c; }
 input[type=checkbox] { border: 1px solid var(--neutral-400) !important; }
 #server-away { display: none; position: fixed; left: 50%; bottom: 16px; transform: translateX(-50%); background: #b3392c; color: #fff; padding: .5rem 1rem; border-radius: 8px; z-index: 1000; }
-@media (max-width: 640px) { .gradio-container { padding: 0 !important; } .gradio-container .main { padding: 12px !important; } .masthead h1 { font-size: 1.2rem; } .photos { grid-template-columns: repeat(2, 1fr); max-height: 75vh; overflow: auto; } .tab-container button { font-size: .8rem; padding: 0 .3rem !important; } #loss .role-legend > g { translate: -42px; } }
+@media (max-width: 640px) { .pick-help { display: none; } #photo-panel { position: static; } .gradio-container { padding: 0 !important; } .gradio-container .main { padding: 12px !important; } .masthead h1 { font-size: 1.2rem; } .photos { grid-template-columns: repeat(2, 1fr); max-height: 75vh; overflow: auto; } .tab-container button { font-size: .8rem; padding: 0 .3rem !important; } #loss .role-legend > g { translate: -42px; } }
 """
 
 # Ticks of the page fail silently while the server is away; this says so in words.

@@ -14,7 +14,9 @@ import uvicorn
 from ui.layout import build_page
 from ui.server.files import add_file_routes
 from ui.server.gate import Gate
-from ui.server.uploads import SCRIPT, add_upload_routes
+from ui.server.scripts import HEAD as SCRIPTS
+from ui.server.scripts import add_script_routes
+from ui.server.uploads import add_upload_routes
 from ui.studio import Studio
 from ui.theme import CSS, HEAD, theme
 
@@ -32,9 +34,10 @@ def build_app(studio: Studio, token: str | None, secret: bytes) -> Gate:
 
     add_file_routes(app, studio)
     add_upload_routes(app, studio)
+    add_script_routes(app)
     page = build_page(studio).queue(default_concurrency_limit=8, max_size=200)
     gr.mount_gradio_app(
-        app, page, path="/", theme=theme(), css=CSS, head=HEAD + SCRIPT, footer_links=[], show_error=False, run_history=False, enable_monitoring=False, ssr_mode=False,
+        app, page, path="/", theme=theme(), css=CSS, head=HEAD + SCRIPTS, footer_links=[], show_error=False, run_history=False, enable_monitoring=False, ssr_mode=False,
         mcp_server=False, pwa=False, allowed_paths=[], max_file_size=LARGEST_UPLOAD,
     )  # fmt: skip
     return Gate(app, token, secret)

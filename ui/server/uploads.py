@@ -13,7 +13,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
@@ -23,8 +23,6 @@ from core.dataset.intake import take_in
 from core.errors import Refused, UserError
 from ui.studio import Studio
 
-SCRIPT_FILE = Path(__file__).with_name("upload.js")
-SCRIPT = '<script src="upload.js" defer></script>'
 BATCH = re.compile(r"[0-9a-f]{16,64}")
 MOST_BATCHES = 50  # whose receipts are kept for a page that asks late
 LONGEST_NAME = 4096
@@ -114,10 +112,6 @@ def add_upload_routes(app: FastAPI, studio: Studio) -> None:
     for folder in studio.listing("dataset"):
         with contextlib.suppress(UserError):  # said when somebody uploads there
             uploads.inbox(folder).sweep(time.time())
-
-    @app.get("/upload.js")
-    def script() -> Response:
-        return FileResponse(SCRIPT_FILE, media_type="text/javascript", headers={"cache-control": "no-cache", "x-content-type-options": "nosniff"})
 
     @app.post("/uploads")
     def announce(announced: Announced) -> Response:

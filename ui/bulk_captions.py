@@ -1,0 +1,85 @@
+"""Many captions at once: choose what to do, see every caption before and after, then apply it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from core.dataset import caption_edits, edits
+from core.dataset.caption_edits import TextEdit
+from core.dataset.traits import without_traits
+from core.errors import Refused
+from ui.messages import shows_errors
+from ui.photo_grid import read_picked
+from ui.studio import opened
+
+if TYPE_CHECKING:
+    from ui.dataset_tab import DatasetTab
+
+SET_TRIGGER, IN_FRONT, REPLACE = "Set the trigger word", "Put words in front", "Find and replace"
+KINDS: dict[str, Callable[[str, str, str, str], TextEdit]] = {
+    SET_TRIGGER: lambda trigger_word, class_word, old, new: caption_edits.set_trigger(trigger_word, class_word),
+    IN_FRONT: lambda trigger_word, class_word, old, new: caption_edits.put_in_front(new),
+    REPLACE: lambda trigger_word, class_word, old, new: caption_edits.replace(old, new),
+    "Remove permanent traits": lambda trigger_word, class_word, old, new: without_traits,
+    f"Shorten to {caption_edits.SHORT_WORDS} words": lambda trigger_word, class_word, old, new: caption_edits.shorten(),
+}
+Previewed = dict[str, tuple[str, str]]
+
+
+class BulkCaptions:
+    """The fold above the grid; it works on the selected photos, or on all when none is selected."""
+
+    def __init__(self) -> None:
+        with gr.Accordion("Edit many captions at once", open=False, elem_id="bulk-captions"):
+            with gr.Row():
+                self.kind = gr.Dropdown(list(KINDS), value=SET_TRIGGER, label="What to do", info="With the selected photos; with all when none is selected.", elem_id="bulk-kind")
+                self.old = gr.Textbox(label="Find", max_length=200, visible=False, elem_id="bulk-find")
+                self.new = gr.Textbox(label="Words", max_length=200, visible=False, elem_id="bulk-words")
+            look = gr.Button("Preview", elem_id="bulk-preview")
+            self.table = gr.HTML(elem_id="bulk-table")
+            self.apply = gr.Button("Apply", variant="primary", visible=False, elem_id="bulk-apply")
+        self.previewed = gr.State({})
+        self.look = look
+
+    def wire(self, tab: DatasetTab) -> None:
+        def fields(kind: str) -> list[Any]:
+            return [gr.update(visible=kind == REPLACE), gr.update(visible=kind in (IN_FRONT, REPLACE)), "", gr.update(visible=False), {}]
+
+        def preview(folder_name: str, trigger_word: str, picked_text: str, edited: tuple[str, str], text: str, class_word: str, kind: str, old: str, new: str) -> list[Any]:
+            tab.keep_typed(folder_name, edited, text)
+            dataset = opened(tab.studio, folder_name)
+            names = list(read_picked(picked_text).selected) or [sample.name for sample in (*dataset.samples, *dataset.excluded)]
+            found = caption_edits.preview(dataset, names, text_edit(kind, trigger_word.strip(), class_word.strip(), old or "", new or ""))
+            return [table_html(found, len(names)), gr.update(visible=bool(found), value=f"Apply to {len(found)} caption{'' if len(found) == 1 else 's'}"), found, (edited[0], text), *tab.show(folder_name, trigger_word)]
+
+        def apply(folder_name: str, trigger_word: str, kind: str, previewed: Previewed) -> list[Any]:
+            dataset = opened(tab.studio, folder_name)
+            now = {sample.name: sample.caption.text for sample in (*dataset.samples, *dataset.excluded) if sample.caption}
+            if any(now.get(name) != before for name, (before, _) in previewed.items()):
+                raise Refused("A caption was changed since the preview.", "", "Press Preview again.")
+            edits.write_captions(dataset, caption_edits.after(previewed), f"{kind.lower()}: {edits.counted(list(previewed))}")
+            return ['<p class="done" role="status">Applied. Undo takes it back.</p>', gr.update(visible=False), {}, *tab.show(folder_name, trigger_word)]
+
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+        self.kind.change(fields, self.kind, [self.old, self.new, self.table, self.apply, self.previewed], **quiet)
+        inputs = [*tab.where, tab.class_word, self.kind, self.old, self.new]
+        self.look.click(shows_errors(preview), inputs, [self.table, self.apply, self.previewed, tab.edited, *tab.drawn], **quiet)
+        self.apply.click(shows_errors(apply), [tab.folder, tab.trigger, self.kind, self.previewed], [self.table, self.apply, self.previewed, *tab.drawn], **quiet)
+
+
+def text_edit(kind: str, trigger_word: str, class_word: str, old: str, new: str) -> TextEdit:
+    """Raises Refused for what cannot be done with these words."""
+    if kind not in KINDS:
+        raise Refused(f"'{kind[:40]}' is nothing that can be done with captions.", "", "Choose one of the list.")
+    return KINDS[kind](trigger_word, class_word, old, new)
+
+
+def table_html(previewed: Previewed, looked_at: int) -> str:
+    if not previewed:
+        return f'<p class="done" role="status">Nothing would change in {looked_at} photos.</p>'
+    rows = "".join(f"<tr><th scope='row'>{escape(name)}</th><td><del>{escape(before)}</del><ins>{escape(after)}</ins></td></tr>" for name, (before, after) in previewed.items())
+    return f'<div class="scroll"><table class="plain bulk"><thead><tr><th>Photo</th><th>Before and after</th></tr></thead><tbody>{rows}</tbody></table></div>'
