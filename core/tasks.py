@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.analyzer.report import AnalysisReport, read_report
+from core.dataset.folder import open_dataset
 from core.dataset.subjects import CACHE_FOLDER
 from core.durable import storage_error
 from core.errors import Refused
@@ -56,6 +57,16 @@ def analyze(settings: Settings, store: RunStore) -> Iterator[RunEvent]:
 
     file = report_file(settings.dataset.folder, store)
     yield from analyze_dataset(settings, file, str(file.relative_to(store.root)), MEASURES_FOLDER)
+
+
+def remedy(settings: Settings, number: int, names: Sequence[str], store: RunStore) -> None:
+    """Do what the report's finding of this number proposes, with these of its photos. Raises Refused or UserError; then nothing was changed."""
+    from core.analyzer.remedies import apply_remedy
+
+    report, _ = kept_report(settings.dataset.folder, store)
+    if report is None or not 0 <= number < len(report.findings):
+        raise Refused("This report is no longer there.", settings.dataset.folder, "Analyze again.")
+    apply_remedy(report.findings[number], names, open_dataset(Path(settings.dataset.folder)), settings, MEASURES_FOLDER)
 
 
 def start_analysis(worker: Worker, settings: Settings, store: RunStore) -> None:
@@ -236,7 +247,6 @@ def _class_photos_job(settings: Settings, count: int, store: RunStore) -> tuple[
 
 def text_encoder_advice(settings: Settings) -> EncoderAdvice:
     """The guide's policy for this dataset. Raises UserError for a dataset that cannot be opened."""
-    from core.dataset.folder import open_dataset
     from core.training.advice import advise_text_encoder
 
     return advise_text_encoder(open_dataset(Path(settings.dataset.folder)), settings.dataset.trigger_word, Path(settings.model.path))

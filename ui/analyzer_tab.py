@@ -11,23 +11,52 @@ import gradio as gr
 
 from core.analyzer.report import AnalysisReport, read_report
 from core.analyzer.report_html import KINDS, THUMBNAIL_SIDE, report_body
+from core.dataset import history
 from core.dataset.folder import open_dataset
-from core.errors import UserError
+from core.errors import Refused, UserError
 from core.events import RunEvent
-from core.tasks import analysis_log, report_file, start_analysis
-from ui.dataset_tab import QUIET
+from core.settings import Settings
+from core.tasks import analysis_log, remedy, report_file, start_analysis
+from ui.dataset_tab import QUIET, DatasetTab
 from ui.messages import as_html, shows_errors
 from ui.pictures import nothing_yet, photo_address
+from ui.remedies import read_pressed, remedy_button
 from ui.run_view import fold
 from ui.settings_form import SettingsForm
 from ui.studio import Studio
 
 
-def wire(studio: Studio, form: SettingsForm, button: gr.Button) -> None:
+def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button, dataset: DatasetTab) -> None:
+    """A remedy changes the photos, so that they are analyzed again and drawn anew in the Dataset tab."""
+    pressed = gr.Textbox(visible="hidden", elem_id="remedy")
+
     def start(*values: Any) -> None:
         start_analysis(studio.analyst, form.read(values), studio.store)
 
-    button.click(shows_errors(start), form.inputs, None, **QUIET)
+    def do(text: str, *values: Any) -> list[Any]:
+        settings, button = form.read(values), read_pressed(text)
+        _require_idle()
+        remedy(settings, button.finding, button.photos, studio.store)
+        return _again(settings)
+
+    def take_back(*values: Any) -> list[Any]:
+        settings = form.read(values)
+        _require_idle()
+        history.undo(Path(settings.dataset.folder))
+        return _again(settings)
+
+    def _require_idle() -> None:
+        """The report on the screen is about to be replaced; its numbers would mean other findings."""
+        if studio.analyst.is_busy():
+            raise Refused("The photos are being analyzed.", "", "Press again when the new report is there.")
+
+    def _again(settings: Settings) -> list[Any]:
+        start_analysis(studio.analyst, settings, studio.store)
+        return dataset.show(settings.dataset.folder, settings.dataset.trigger_word)
+
+    analyze.click(shows_errors(start), form.inputs, None, **QUIET)
+    pressed.change(shows_errors(do), [pressed, *form.inputs], dataset.drawn, **QUIET)
+    undo.click(shows_errors(take_back), form.inputs, dataset.drawn, **QUIET)
 
 
 def render(studio: Studio, dataset_folder: str, seen: tuple) -> tuple[tuple, list[Any]]:
@@ -38,7 +67,7 @@ def render(studio: Studio, dataset_folder: str, seen: tuple) -> tuple[tuple, lis
         events = studio.reader.events(analysis_log(dataset_folder, studio.store))
     except UserError as error:
         return (dataset_folder, error.what), [f'<div class="verdict fix">{as_html(error)}</div>', ""]
-    key = (dataset_folder, len(events), studio.analyst.is_busy())
+    key = (dataset_folder, len(events), events[-1].time if events else 0, studio.analyst.is_busy())
     return key, [gr.skip(), gr.skip()] if key == seen else [_html(studio, dataset_folder, events), readiness(read_report(report_file(dataset_folder, studio.store)))]
 
 
@@ -64,5 +93,5 @@ def _html(studio: Studio, dataset_folder: str, events: list[RunEvent]) -> str:
         samples = {sample.name: sample for sample in open_dataset(Path(dataset_folder)).samples}
     except UserError:
         samples = {}  # The photos are gone since; the report is still worth reading.
-    body = report_body(report, lambda name: photo_address(dataset_folder, samples[name], THUMBNAIL_SIDE) if name in samples else None)
+    body = report_body(report, lambda name: photo_address(dataset_folder, samples[name], THUMBNAIL_SIDE) if name in samples else None, remedy_button)
     return f'{body}<p><a href="report?{urlencode({"folder": dataset_folder})}" download>Download this report as one HTML file</a></p>'

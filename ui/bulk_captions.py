@@ -13,6 +13,7 @@ from core.dataset.caption_edits import TextEdit
 from core.dataset.traits import without_traits
 from core.errors import Refused
 from ui.messages import shows_errors
+from ui.photo_editor import edited_as, read_edited
 from ui.photo_grid import read_picked
 from ui.studio import opened
 
@@ -49,12 +50,12 @@ class BulkCaptions:
         def fields(kind: str) -> list[Any]:
             return [gr.update(visible=kind == REPLACE), gr.update(visible=kind in (IN_FRONT, REPLACE)), "", gr.update(visible=False), {}]
 
-        def preview(folder_name: str, trigger_word: str, picked_text: str, edited: tuple[str, str], text: str, class_word: str, kind: str, old: str, new: str) -> list[Any]:
+        def preview(folder_name: str, trigger_word: str, picked_text: str, edited: str, text: str, class_word: str, kind: str, old: str, new: str) -> list[Any]:
             tab.keep_typed(folder_name, edited, text)
             dataset = opened(tab.studio, folder_name)
             names = list(read_picked(picked_text).selected) or [sample.name for sample in (*dataset.samples, *dataset.excluded)]
             found = caption_edits.preview(dataset, names, text_edit(kind, trigger_word.strip(), class_word.strip(), old or "", new or ""))
-            return [table_html(found, len(names)), gr.update(visible=bool(found), value=f"Apply to {len(found)} caption{'' if len(found) == 1 else 's'}"), found, (edited[0], text), *tab.show(folder_name, trigger_word)]
+            return [table_html(found, len(names)), gr.update(visible=bool(found), value=f"Apply to {len(found)} caption{'' if len(found) == 1 else 's'}"), found, edited_as(read_edited(edited).name, text), *tab.show(folder_name, trigger_word)]
 
         def apply(folder_name: str, trigger_word: str, kind: str, previewed: Previewed) -> list[Any]:
             dataset = opened(tab.studio, folder_name)

@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from core.dataset import edits, history
+from core.dataset.captions import one_line
 from core.dataset.folder import Dataset, Sample, sample_named
 from core.errors import Refused, UserError
 from core.tasks import kept_report
 from ui import people, upload_zone
 from ui.bulk_captions import BulkCaptions
 from ui.messages import shows_errors
-from ui.photo_editor import checks_html, large_photo, no_photo, read_box
+from ui.photo_editor import checks_html, edited_as, large_photo, no_photo, read_box, read_edited
 from ui.photo_grid import Picked, photo_grid, read_picked
 from ui.pictures import nothing_yet
 from ui.settings_form import WITH_PHOTOS, SettingsForm
 from ui.studio import Studio, opened, require_listed
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-NOBODY = ("", "")
 Edit = Callable[[Dataset, list[str]], None]
 
 
 class DatasetTab:
-    """`edited` is the photo whose caption stands in the box, and the caption as it was put there: what differs was typed."""
+    """`edited` says whose caption stands in the box, and how it read when it was put there: what differs was typed.
+
+    It lives in the browser, beside the box: both are sent as they were at one moment, however many answers are on their way.
+    """
 
     def __init__(self, studio: Studio, form: SettingsForm, page: gr.Blocks) -> None:
         self.studio = studio
@@ -49,7 +53,7 @@ class DatasetTab:
                 uploaded = upload_zone.build(studio, self.folder, page)
         self.picked = gr.Textbox(visible="hidden", elem_id="picked")
         self.crop_box = gr.Textbox(visible="hidden", elem_id="crop-box")
-        self.edited = gr.State(NOBODY)
+        self.edited = gr.Textbox(visible="hidden", elem_id="edited")
         self.drawn = [self.photos, self.summary, self.tools["undo"], self.tools["redo"]]
         self.where = [self.folder, self.trigger, self.picked, self.edited, self.caption]
         self._wire(page, save, uploaded)
@@ -77,57 +81,63 @@ class DatasetTab:
         report, analyzed = kept_report(folder_name, self.studio.store)
         return [photo_grid(dataset, trigger_word, report, analyzed), summary_of(dataset), *_steps(dataset.folder)]
 
-    def pick(self, folder_name: str, trigger_word: str, picked_text: str, edited: tuple[str, str], text: str) -> list[Any]:
+    def pick(self, folder_name: str, trigger_word: str, picked_text: str, edited: str, text: str) -> list[Any]:
         """The photo that is looked at; what was typed for the one before is saved first."""
         saved = self.keep_typed(folder_name, edited, text)
         drawn = self.show(folder_name, trigger_word) if saved else [gr.skip()] * len(self.drawn)
         sample = _found(folder_name, self.studio, read_picked(picked_text))
         if sample is None:
-            return [no_photo(), "", "", NOBODY, *drawn]
+            return [no_photo(), "", "", "", *drawn]
         caption = _text_of(sample)
-        stays = sample.name == edited[0] and caption == text.strip()
-        return [large_photo(opened(self.studio, folder_name), sample), gr.skip() if stays else caption, checks_html(caption, trigger_word), (sample.name, caption), *drawn]
+        stays = sample.name == read_edited(edited).name and caption == text.strip()
+        return [large_photo(opened(self.studio, folder_name), sample), gr.skip() if stays else caption, checks_html(caption, trigger_word), edited_as(sample.name, caption), *drawn]
 
-    def save(self, folder_name: str, trigger_word: str, picked_text: str, edited: tuple[str, str], text: str) -> list[Any]:
+    def save(self, folder_name: str, trigger_word: str, picked_text: str, edited: str, text: str) -> list[Any]:
+        name = read_edited(edited).name
         if self.keep_typed(folder_name, edited, text):
-            gr.Info(f"Caption of {edited[0]} saved.", duration=3)
-        return [(edited[0], text), *self.show(folder_name, trigger_word)]
+            gr.Info(f"Caption of {name} saved.", duration=3)
+        return [edited_as(name, text), *self.show(folder_name, trigger_word)]
 
-    def crop(self, folder_name: str, trigger_word: str, picked_text: str, edited: tuple[str, str], text: str, box: str) -> list[Any]:
+    def crop(self, folder_name: str, trigger_word: str, picked_text: str, edited: str, text: str, box: str) -> list[Any]:
         current = read_picked(picked_text).current
         return self._acting(lambda dataset, _: edits.crop(dataset, {current or "": read_box(box)}))(folder_name, trigger_word, picked_text, edited, text)
 
-    def keep_typed(self, folder_name: str, edited: tuple[str, str], text: str) -> bool:
-        """Save what was typed into the caption box, whether or not the button was pressed. Returns whether anything was."""
-        name, before = edited
+    def keep_typed(self, folder_name: str, edited: str, text: str) -> bool:
+        """Save what was typed into the caption box, whether or not the button was pressed. Returns whether anything was.
+
+        A caption that reads otherwise by now than when it was put there is left alone, and what was typed is said.
+        """
+        name, before = read_edited(edited).name, read_edited(edited).text
         if not name or text == before:
             return False
-        dataset = opened(self.studio, folder_name)
         try:
-            return edits.write_captions(dataset, {name: text}, f"caption of {sample_named(dataset, name).name}") > 0
+            dataset = opened(self.studio, folder_name)
+            if _text_of(sample_named(dataset, name)) != one_line(before):
+                raise UserError("It was changed elsewhere meanwhile.")
+            return edits.write_captions(dataset, {name: text}, f"caption of {name}") > 0
         except Refused:
             raise
         except UserError as error:
-            gr.Warning(f"What was typed for {name} was not saved. {error.what}")
+            gr.Warning(escape(f"What was typed for {name} was not saved: '{text}'. {error.what}"), duration=None)
             return False
 
     def _acting(self, edit: Edit) -> Callable[..., list[Any]]:
-        def act(folder_name: str, trigger_word: str, picked_text: str, edited: tuple[str, str], text: str) -> list[Any]:
+        def act(folder_name: str, trigger_word: str, picked_text: str, edited: str, text: str) -> list[Any]:
             self.keep_typed(folder_name, edited, text)
             names = read_picked(picked_text).names
             if not names:
                 raise Refused("No photo is picked.", "", "Click on one, or select some.")
             edit(opened(self.studio, folder_name), names)
-            return [(edited[0], text), *self.show(folder_name, trigger_word)]
+            return [edited_as(read_edited(edited).name, text), *self.show(folder_name, trigger_word)]
 
         return act
 
     def _stepping(self, step: Callable[[Path], str]) -> Callable[..., list[Any]]:
-        def act(folder_name: str, trigger_word: str, picked_text: str, edited: tuple[str, str], text: str) -> list[Any]:
+        def act(folder_name: str, trigger_word: str, picked_text: str, edited: str, text: str) -> list[Any]:
             self.keep_typed(folder_name, edited, text)
             require_listed(self.studio, folder_name)
             step(Path(folder_name))
-            return [(edited[0], text), *self.show(folder_name, trigger_word)]
+            return [edited_as(read_edited(edited).name, text), *self.show(folder_name, trigger_word)]
 
         return act
 

@@ -25,10 +25,12 @@ def build_page(studio: Studio) -> gr.Blocks:
         seen = gr.State(NOTHING_SEEN)
         with gr.Tabs(overflow_behavior="wrap"):
             with gr.Tab("1 Dataset", id="dataset", render_children=True):
-                DatasetTab(studio, form, page)
+                dataset = DatasetTab(studio, form, page)
             with gr.Tab("2 Analyzer", id="analyzer", render_children=True):
                 gr.Markdown("Photos first, optimizer second: what is wrong in the dataset cannot be trained away.")
-                analyze = gr.Button("Analyze", variant="primary", elem_id="analyze")
+                with gr.Row(elem_id="analyze-row"):
+                    analyze = gr.Button("Analyze", variant="primary", elem_id="analyze")
+                    undo = gr.Button("Undo the last change", elem_id="undo-remedy")
                 report = gr.HTML(elem_id="report")
             with gr.Tab("3 Training", id="training", render_children=True):
                 training = TrainingTab(studio, form, preset)
@@ -44,7 +46,7 @@ def build_page(studio: Studio) -> gr.Blocks:
 
         inputs = [form.components["dataset.folder"], training.run, evaluation.lora, evaluation.grid]
         outputs = [seen, *training.outputs, *evaluation.outputs, report, training.readiness]
-        analyzer_tab.wire(studio, form, analyze)
+        analyzer_tab.wire(studio, form, analyze, undo, dataset)
         training.wire()
         evaluation.wire()
         page.load(lambda *values: refresh(NOTHING_SEEN, *values), inputs, outputs, **QUIET)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.dataset.caption_edits import checks_of
 from core.dataset.edits import Box, has_original
@@ -12,6 +15,26 @@ from ui.pictures import nothing_yet, photo_address
 
 LARGE_SIDE = 1024
 EDGES = ("nw", "ne", "sw", "se")
+
+
+class Edited(BaseModel):
+    """Whose caption stands in the box, and how it read when it was put there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = ""
+    text: str = ""
+
+
+def read_edited(text: str | None) -> Edited:
+    try:
+        return Edited.model_validate_json(text or "{}")
+    except ValidationError:
+        return Edited()
+
+
+def edited_as(name: str, text: str) -> str:
+    return Edited(name=name, text=text).model_dump_json()
 
 
 def large_photo(dataset: Dataset, sample: Sample) -> str:
@@ -42,4 +65,6 @@ def read_box(text: str) -> Box:
         left, top, right, bottom = (float(share) for share in text.split(","))
     except ValueError:
         raise Refused("The frame could not be read.", "", "Draw it again.") from None
+    if not all(math.isfinite(share) for share in (left, top, right, bottom)):
+        raise Refused("The frame has no edges.", "", "Draw it again.")
     return left, top, right, bottom

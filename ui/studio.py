@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 from collections.abc import Mapping
@@ -27,21 +28,28 @@ class LogReader:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._read: dict[Path, tuple[int, int, list[RunEvent]]] = {}
+        self._read: dict[Path, tuple[tuple[int, bytes], int, list[RunEvent]]] = {}
 
     def events(self, log: EventLog) -> list[RunEvent]:
         with self._lock:
             try:
-                inode = log.file.stat().st_ino
+                identity, size = _identity(log.file)
             except FileNotFoundError:
                 return []
-            known_inode, offset, events = self._read.get(log.file, (inode, 0, []))
-            if known_inode != inode or log.file.stat().st_size < offset:
+            known, offset, events = self._read.get(log.file, (identity, 0, []))
+            if known != identity or size < offset:
                 offset, events = 0, []
             added, offset = log.read(offset)
             events = events + added
-            self._read[log.file] = (inode, offset, events)
+            self._read[log.file] = (identity, offset, events)
             return events
+
+
+def _identity(file: Path) -> tuple[tuple[int, bytes], int]:
+    """What tells one log from the next at the same place, and its bytes: a file system gives a deleted file's number away again at once."""
+    with file.open("rb") as stream:
+        status = os.fstat(stream.fileno())
+        return (status.st_ino, stream.readline()), status.st_size
 
 
 @dataclass(frozen=True)

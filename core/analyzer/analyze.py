@@ -38,7 +38,7 @@ def analyze(settings: Settings, report_file: Path, shown_as: str, cache: Path) -
     yield RunStarted(job="analyze", name=Path(settings.dataset.folder).name)
     dataset = open_dataset(Path(settings.dataset.folder))
     yield Phase(what="Loading face networks")
-    faces = _faces_for(dataset.samples, Path(settings.model.path))
+    faces = faces_for(dataset.samples, Path(settings.model.path))
     photos: list[Photo] = []
     problems = list(dataset.problems)
     options = settings.dataset
@@ -58,6 +58,20 @@ def analyze(settings: Settings, report_file: Path, shown_as: str, cache: Path) -
         raise storage_error(error, report_file) from None
     yield ReportSaved(what="analysis", file=shown_as)
     yield RunFinished(seconds=time.monotonic() - began)
+
+
+def faces_for(samples: Sequence[Sample], model_path: Path) -> Faces:
+    """The reader for this kind of pictures, told from the first of them."""
+    pictures = []
+    for sample in samples[:KIND_PICTURES]:
+        try:
+            pictures.append(open_reduced(sample.image, KIND_SIDE)[0])
+        except UserError:
+            continue  # It is a finding when it is measured.
+    try:
+        return Faces(open_face_reader(model_path, FACE_WEIGHTS, pictures))
+    except UserError as error:
+        return Faces(None, f"{error.what} {error.fix}")
 
 
 def report_of(dataset: Dataset, photos: Sequence[Photo], problems: Sequence[Problem], settings: Settings, faces: Faces) -> AnalysisReport:
@@ -98,16 +112,3 @@ def _face_findings(photos: Sequence[Photo], faces: Faces) -> Iterator[Finding]:
     yield from face_checks.check_light_variety(photos)
     yield from face_checks.check_angles(photos)
     yield from face_checks.check_framing(photos)
-
-
-def _faces_for(samples: Sequence[Sample], model_path: Path) -> Faces:
-    pictures = []
-    for sample in samples[:KIND_PICTURES]:
-        try:
-            pictures.append(open_reduced(sample.image, KIND_SIDE)[0])
-        except UserError:
-            continue  # It is a finding when it is measured.
-    try:
-        return Faces(open_face_reader(model_path, FACE_WEIGHTS, pictures))
-    except UserError as error:
-        return Faces(None, f"{error.what} {error.fix}")

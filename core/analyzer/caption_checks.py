@@ -96,7 +96,7 @@ def check_traits(photos: Sequence[Photo], class_word: str) -> Iterable[Finding]:
             photos_named = tuple(name for names in values.values() for name in names)
             yield Finding(check="contradiction", severity="error", photos=photos_named, what=f"Captions disagree on the {kind}: {said}.", fix="The person has one; remove it from the captions.", remedy="remove traits")
     if named:
-        yield Finding(check="permanent traits", severity="warning", photos=tuple(named), what=f"{len(named)} captions describe what never changes (hair, eyes, skin, age).", fix="Leave it out: the trigger word shall stand for it.", remedy="remove traits", value=len(named), threshold=0)
+        yield Finding(check="permanent traits", severity="warning", photos=tuple(named), what=f"{len(named)} caption{' describes' if len(named) == 1 else 's describe'} what never changes (hair, eyes, skin, age).", fix="Leave it out: the trigger word shall stand for it.", remedy="remove traits", value=len(named), threshold=0)
 
 
 def _inside_a_word(trigger_word: str, text: str) -> bool:

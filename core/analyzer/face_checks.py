@@ -42,7 +42,7 @@ def check_faces(photos: Sequence[Photo]) -> Iterable[Finding]:
         faces = photo.measures.faces
         if not faces:
             yield Finding(check="no face", severity="warning", photos=(photo.name,), what=f"No face is seen in {photo.name}.", fix="Leave it out, unless it shows the person from behind on purpose.", remedy="exclude")
-        elif len(faces) > 1 and _counts_as_person(faces[1].score, faces[1].area / faces[0].area):
+        elif len(faces) > 1 and counts_as_person(faces[1].score, faces[1].area / faces[0].area):
             share = faces[1].area / faces[0].area
             yield Finding(check="several people", severity="warning", photos=(photo.name,), what=f"{photo.name} shows more than one person.", fix="Crop it to the person, or leave it out.", remedy="crop", value=round(share, 2), threshold=SECOND_FACE_AREA)
 
@@ -150,12 +150,13 @@ def coverage_of(photos: Sequence[Photo]) -> Coverage:
     return Coverage(cells={f"{angle}, {framing}": count for (angle, framing), count in sorted(cells.items())}, lightness=lightness)
 
 
+def counts_as_person(score: float, area: float) -> bool:
+    """Whether a further face is somebody beside the person rather than a passer-by; `area` is its share of the largest face's."""
+    return area >= (SECOND_FACE_AREA if score >= SURE_SCORE else UNSURE_SECOND_FACE_AREA)
+
+
 def _first_faces(photos: Sequence[Photo]) -> list:
     return [photo.measures.faces[0] for photo in photos if photo.measures.faces]
-
-
-def _counts_as_person(score: float, area: float) -> bool:
-    return area >= (SECOND_FACE_AREA if score >= SURE_SCORE else UNSURE_SECOND_FACE_AREA)
 
 
 def _can_be_judged(photo: Photo) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Callable
 from html import escape
 
@@ -14,8 +15,10 @@ from core.errors import UserError
 # Columns of the coverage picture as a person turns from one side to the other, rows from near to far.
 TURNS = ("profile view left", "three-quarter view left", "front view", "three-quarter view right", "profile view right")
 DISTANCES = ("portrait", "half body", "full body")
-THUMBNAIL_SIDE, MOST_THUMBNAILS = 160, 6
+THUMBNAIL_SIDE, MOST_THUMBNAILS, MOST_OF_ONE_KIND = 160, 6, 3
 MOST_SHADE = 0.75
+# Remedies a person decides on photo by photo: of two alike, one stays.
+EACH_ITS_OWN = frozenset({"exclude", "crop"})
 KINDS = {"ready": "ready", "train for a test": "test", "fix first": "fix"}
 # Names of colours are those of the page's theme; the file sets them itself.
 REPORT_CSS = """
@@ -30,6 +33,7 @@ table.coverage td { text-align: center; border: 1px solid var(--border-color-pri
 .light-strip { position: relative; height: 26px; border-radius: 7px; background: linear-gradient(90deg, #1b1b1b, #f4f1ea); } .light-strip i { position: absolute; top: 3px; width: 3px; height: 20px; border-radius: 2px; background: #e0592a; }
 .findings { display: grid; gap: 8px; margin: 12px 0; }
 .finding { display: flex; flex-wrap: wrap; gap: 8px 12px; padding: .6rem .8rem; border: 1px solid var(--border-color-primary); border-radius: 9px; background: var(--background-fill-primary); } .finding > div { flex: 1 1 260px; min-width: 0; overflow-wrap: anywhere; }
+.findings summary { cursor: pointer; padding: .3rem .8rem; color: var(--body-text-color-subdued); }
 .finding p { margin: .1rem 0; color: var(--body-text-color-subdued); } .finding small { color: var(--body-text-color-subdued); }
 .finding .who { flex: 0 1 auto; display: flex; flex-wrap: wrap; gap: 6px; } .finding .who figure { margin: 0; width: 84px; } .finding .who img { width: 84px; height: 84px; object-fit: cover; border-radius: 6px; display: block; margin: 0; } .finding .who figcaption { font-size: .7rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--body-text-color-subdued); }
 .severity { flex: 0 0 4.6rem; height: 1.5rem; line-height: 1.5rem; text-align: center; border-radius: 6px; font-size: .78rem; background: #e3e7ea; color: #33414c; }
@@ -42,12 +46,22 @@ table.plain { border-collapse: collapse; width: 100%; } table.plain th, table.pl
 """
 
 
-def report_body(report: AnalysisReport, address_of: Callable[[str], str | None]) -> str:
+# HTML of the buttons that do something about a finding, given its number, with these of its photos.
+Buttons = Callable[[int, Finding, tuple[str, ...]], str]
+
+
+def no_buttons(number: int, finding: Finding, photos: tuple[str, ...]) -> str:
+    """For a report that is read where nothing can be done."""
+    return ""
+
+
+def report_body(report: AnalysisReport, address_of: Callable[[str], str | None], buttons: Buttons = no_buttons) -> str:
     """`address_of` gives the address of a photo's thumbnail by the photo's name, None for a file that is no readable photo."""
-    findings = "".join(_finding(finding, address_of) for severity in SEVERITIES for finding in report.of_severity(severity))
+    kinds = (list(alike) for severity in SEVERITIES for _, alike in itertools.groupby(report.of_severity(severity), key=lambda finding: finding.check))
+    findings = "".join(_of_one_kind([_finding(report, finding, address_of, buttons) for finding in alike]) for alike in kinds)
     rows = "".join(f"<tr><td>{row.width} x {row.height}</td><td>{len(row.photos)}</td><td>{escape(', '.join(row.photos))}</td></tr>" for row in report.buckets)
     return (
-        f"{_verdict(report)}{_coverage(report.coverage)}"
+        f"{_verdict(report, buttons)}{_coverage(report.coverage)}"
         f'<div class="findings">{findings}</div>'
         f'<h4>Buckets at {report.resolution} px</h4><div class="scroll"><table class="plain"><thead><tr><th>Size</th><th>Photos</th><th>Which</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
@@ -68,9 +82,17 @@ def report_page(report: AnalysisReport, dataset: Dataset) -> str:
     return f'<!DOCTYPE html><html lang="en"><head>{head}</head><body><h1>{title}</h1>{report_body(report, address_of)}</body></html>'
 
 
-def _verdict(report: AnalysisReport) -> str:
-    fixes = "".join(f"<li>{escape(finding.what)} {escape(finding.fix)}</li>" for finding in report.top_fixes)
+def _verdict(report: AnalysisReport, buttons: Buttons) -> str:
+    fixes = "".join(f"<li>{escape(finding.what)} {escape(finding.fix)} {_fix(report, finding, buttons)}</li>" for finding in report.top_fixes)
     return f'<div class="verdict {KINDS[report.verdict]}" role="status"><b>{escape(report.summary)}</b>{f"<ol>{fixes}</ol>" if fixes else ""}</div>'
+
+
+def _fix(report: AnalysisReport, finding: Finding, buttons: Buttons) -> str:
+    """The button itself, or the way to where each photo has its own."""
+    number = report.findings.index(finding)
+    if finding.remedy in EACH_ITS_OWN and len(finding.photos) > 1:
+        return f'<a href="#finding-{number}">Choose which</a>' if buttons(number, finding, finding.photos[:1]) else ""
+    return buttons(number, finding, finding.photos)
 
 
 def _coverage(coverage: Coverage) -> str:
@@ -98,10 +120,25 @@ def _light(coverage: Coverage) -> str:
     return f"<section><h4>Light on the face</h4><div class='light-strip' role='img' aria-label='Lightness of the faces from {span} of 100'>{ticks}</div><p>One mark per photo, from dark to light (L* {span}). A spread is good; marks at the ends are not.</p></section>"
 
 
-def _finding(finding: Finding, address_of: Callable[[str], str | None]) -> str:
-    number = f"<small>measured {finding.value:g}, threshold {finding.threshold:g}</small>" if finding.value is not None and finding.threshold is not None else ""
-    pictures = [(name, address) for name in finding.photos[:MOST_THUMBNAILS] if (address := address_of(name))]
-    shown = "".join(f'<figure><img loading="lazy" src="{escape(address, quote=True)}" alt="{escape(name, quote=True)}"><figcaption>{escape(name)}</figcaption></figure>' for name, address in pictures)
+def _of_one_kind(shown: list[str]) -> str:
+    """Eighteen photos with one fault are a few cards, and the rest in a fold."""
+    if len(shown) <= MOST_OF_ONE_KIND:
+        return "".join(shown)
+    rest = "".join(shown[MOST_OF_ONE_KIND:])
+    return f'{"".join(shown[:MOST_OF_ONE_KIND])}<details><summary>{len(shown) - MOST_OF_ONE_KIND} more of this kind</summary><div class="findings">{rest}</div></details>'
+
+
+def _finding(report: AnalysisReport, finding: Finding, address_of: Callable[[str], str | None], buttons: Buttons) -> str:
+    number = report.findings.index(finding)
+    measured = f"<small>measured {finding.value:g}, threshold {finding.threshold:g}</small>" if finding.value is not None and finding.threshold is not None else ""
+    each = finding.remedy in EACH_ITS_OWN
+    shown = "".join(_picture(name, address, buttons(number, finding, (name,)) if each else "") for name in finding.photos[:MOST_THUMBNAILS] if (address := address_of(name)))
     more = f"<small>and {len(finding.photos) - MOST_THUMBNAILS} more</small>" if len(finding.photos) > MOST_THUMBNAILS else ""
     who = f'<div class="who">{shown}{more}</div>' if shown else ""
-    return f'<div class="finding {finding.severity}"><span class="severity">{finding.severity}</span><div><b>{escape(finding.what)}</b><p>{escape(finding.fix)}</p>{number}</div>{who}</div>'
+    together = "" if each else buttons(number, finding, finding.photos)
+    words = f"<div><b>{escape(finding.what)}</b><p>{escape(finding.fix)}</p>{measured}{together}</div>"
+    return f'<div class="finding {finding.severity}" id="finding-{number}"><span class="severity">{finding.severity}</span>{words}{who}</div>'
+
+
+def _picture(name: str, address: str, button: str) -> str:
+    return f'<figure><img loading="lazy" src="{escape(address, quote=True)}" alt="{escape(name, quote=True)}"><figcaption>{escape(name)}</figcaption>{button}</figure>'

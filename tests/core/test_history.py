@@ -48,7 +48,7 @@ def test_changes_are_undone_newest_first_and_a_new_one_ends_redo(folder):
 def test_what_was_changed_elsewhere_since_is_left_alone(folder):
     change(folder, "edit", {folder / "a.txt": b"two", folder / "b.jpg": None})
     (folder / "a.txt").write_text("by hand")
-    with pytest.raises(Refused, match="a.txt was changed elsewhere"):
+    with pytest.raises(Refused, match="was changed elsewhere"):
         undo(folder)
     assert contents(folder) == {"a.txt": b"by hand"} and next_steps(folder) == ("edit", None)
 

@@ -35,3 +35,11 @@ def test_the_coverage_picture_counts_and_marks_what_is_missing():
 def test_the_file_holds_its_pictures_and_asks_for_nothing(photos):
     page = report_page(report(finding("blur", "warning", "photo-01", "nobody")), open_dataset(photos))
     assert page.count("data:image/webp;base64,") == 1 and "http" not in page and "<script" not in page and "&lt;anna&gt;" in page
+
+
+def test_many_faults_of_one_kind_are_folded_and_none_is_lost():
+    blurred = [finding("blur", "warning", f"photo-{number}") for number in range(9)]
+    body = report_body(report(finding("trigger", "error", "x"), *blurred), lambda name: f"address-of-{name}")
+    before, fold = body.split("<details>")
+    assert "6 more of this kind" in fold and "address-of-x" in before and "address-of-photo-2" in before
+    assert all(body.count(f"address-of-photo-{number}") == 1 for number in range(9))
