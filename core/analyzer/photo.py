@@ -37,7 +37,7 @@ class Person(BaseModel):
 
 
 class Measures(BaseModel):
-    """`digest` is of the reduced pixels after EXIF rotation; `faces` come largest first."""
+    """`digest` is of the reduced pixels after EXIF rotation; `faces` come largest first; `turn` is degrees clockwise that would set the photo upright."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
 
@@ -49,6 +49,7 @@ class Measures(BaseModel):
     mirrored: Look
     faces: tuple[Face, ...] = ()
     person: Person | None = None
+    turn: int = 0
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,10 @@ class DrawnFaces:
         seen = {name: self._judge.attributes[name][index.item()] for name, index in self._judge.describe([image]).items()}
         return (Face(box=WHOLE_PICTURE, score=1.0, angle=seen["angle"], facing=seen["facing"], framing=seen["framing"], light=seen["light"]),)
 
+    def turn_of(self, image: Image.Image, faces: Sequence[Face]) -> int:
+        """Always 0: it was shown no drawing that lies on its side."""
+        return 0
+
     def embed(self, image: Image.Image, face: Face) -> np.ndarray:
         """64 numbers."""
         return self._judge.embed([image])[0].numpy()

@@ -1,11 +1,13 @@
 """Checks of faces on measures written down by hand, at their thresholds and beyond; then on photographs spoiled on purpose."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from core.analyzer import face_checks
-from core.analyzer.analyze import analyze
+from core.analyzer.analyze import Faces, _face_findings, analyze
 from core.analyzer.face_pixels import Light, Sharpness, _lab
 from core.analyzer.measure import forget_measures, measure, measure_all
 from core.analyzer.photo import Measures, Person
@@ -37,6 +39,13 @@ def with_person(number, faces=None, **changes):
 def test_a_photo_without_a_face_and_one_with_two_people_are_named():
     photos = [photo(1), photo(2, faces=(face(), face(area=0.15))), photo(3, faces=(face(), face(area=0.14))), photo(4, faces=(face(), face(area=0.5, score=0.75))), photo(5, faces=(face(), face(area=0.2, score=0.75)))]
     assert [(finding.check, finding.photos[0]) for finding in face_checks.check_faces(photos)] == [("no face", "p1"), ("several people", "p2"), ("several people", "p4")]
+
+
+def test_a_photo_on_its_side_is_one_finding_with_its_turn_and_its_face_is_not_judged():
+    photos = [with_person(number, lightness=50 + 3 * number) for number in range(6)]
+    lying = photo(9, faces=(face(),), person=person(angle_from_first=90, reblur=0.9), turn=270)
+    (finding,) = [one for one in _face_findings([*photos, lying], Faces(SimpleNamespace(same_person=0.363))) if "p9" in one.photos]
+    assert (finding.check, finding.value, finding.remedy) == ("sideways", 270, "turn") and "counterclockwise" in finding.what
 
 
 @pytest.mark.parametrize(("degrees", "severity"), [(0, []), (64, []), (66, ["warning"]), (70, ["warning"]), (72, ["error"]), (90, ["error"])])

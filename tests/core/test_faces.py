@@ -52,6 +52,19 @@ def test_every_photo_has_its_one_face_and_strangers_are_told_apart(photo_faces):
     assert max(float(one @ other) for one, other in itertools.combinations(embeddings, 2)) < photo_faces.same_person
 
 
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_photo_that_lies_on_its_side_tells_how_to_turn_it(photo_faces, turn):
+    for name in ("ardern", "macron", "obama", "collins"):
+        image = picture(name)
+        lying = image.rotate(turn, expand=True)
+        assert photo_faces.turn_of(image, photo_faces.find(image)) == 0
+        assert photo_faces.turn_of(lying, photo_faces.find(lying)) == turn
+
+
+def test_a_picture_without_a_face_is_not_turned(photo_faces):
+    assert photo_faces.turn_of(Image.effect_noise((300, 200), 60).convert("RGB"), ()) == 0
+
+
 def test_a_smaller_darker_and_mirrored_photo_is_the_same_person(photo_faces):
     original = picture("ardern")
     (face,) = photo_faces.find(original)
