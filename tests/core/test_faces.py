@@ -1,5 +1,6 @@
 """Faces: photographs by YuNet and SFace, drawings by the judge, through one interface."""
 
+import dataclasses
 import itertools
 import math
 import random
@@ -35,6 +36,22 @@ def drawn_faces():
 def test_photographs_are_read_as_photographs_whatever_the_model():
     pictures = [picture(name) for name in ("ardern", "macron", "obama", "collins")]
     assert open_face_reader(POCKET, WEIGHTS, pictures).name.startswith("YuNet") and open_face_reader(POCKET, WEIGHTS, []).name.startswith("YuNet")
+
+
+@pytest.mark.parametrize("name", ["ardern", "macron", "obama", "collins"])
+def test_crops_of_one_photograph_are_no_drawings(name):
+    image = picture(name)
+    image.thumbnail((256, 256))
+    rng = random.Random(name)
+    crops = [image.crop((0, 0, round(image.width * share), round(image.height * share))) for share in (rng.uniform(0.8, 1) for _ in range(8))]
+    assert open_face_reader(POCKET, WEIGHTS, crops).name.startswith("YuNet")
+
+
+@pytest.mark.parametrize("person", range(4))
+def test_drawings_that_all_look_ahead_are_drawings(person):
+    identity = random_identity(random.Random(person))
+    pictures = [draw(identity, dataclasses.replace(scene, angle="front view"), 192) for scene in demo_scenes("kind", 5)]
+    assert open_face_reader(POCKET, WEIGHTS, pictures).name.startswith("judge")
 
 
 def picture(name):
