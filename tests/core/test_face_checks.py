@@ -1,5 +1,6 @@
 """Checks of faces on measures written down by hand, at their thresholds and beyond; then on photographs spoiled on purpose."""
 
+import random
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,10 +14,14 @@ from core.analyzer.measure import forget_measures, measure, measure_all
 from core.analyzer.photo import Measures, Person
 from core.analyzer.report import read_report
 from core.dataset.folder import Problem, open_dataset
-from core.identity.faces import Face
+from core.identity.drawn_faces import DrawnFaces
+from core.identity.faces import JUDGE_FILE, Face
+from core.pocket.demo import demo_scenes
+from core.pocket.drawing import draw
+from core.pocket.people import random_identity
 from core.settings import DatasetSettings, Settings
 from tests.core.test_checks import photo, severities
-from tests.core.test_faces import PHOTOS, photo_faces, picture  # noqa: F401 (a fixture)
+from tests.core.test_faces import PHOTOS, POCKET, photo_faces, picture  # noqa: F401 (a fixture)
 
 BOX = (0.3, 0.2, 0.3, 0.4)
 
@@ -169,6 +174,12 @@ def test_a_second_look_measures_nothing_and_a_damaged_entry_is_measured_again(ph
     assert list(measure_all(samples, None, cache)) == first
     forget_measures([sample.image for sample in samples[:2]], cache)
     assert len(list(cache.glob("*.json"))) == 4
+
+
+def test_sharpness_and_light_are_not_read_from_a_drawing_whose_face_nobody_located(tmp_path):
+    draw(random_identity(random.Random(1)), demo_scenes("sharp", 1)[0], 384).save(tmp_path / "drawing.png")
+    seen = measure(tmp_path / "drawing.png", DrawnFaces(POCKET / JUDGE_FILE))
+    assert seen.faces and seen.person.sharpness is None and seen.person.light is None
 
 
 def test_an_unreadable_photo_is_a_problem_and_the_others_are_measured(photos, tmp_path):
