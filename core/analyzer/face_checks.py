@@ -48,6 +48,13 @@ def check_faces(photos: Sequence[Photo]) -> Iterable[Finding]:
             yield Finding(check="several people", severity="warning", photos=(photo.name,), what=f"{photo.name} shows more than one person.", fix="Crop it to the person, or leave it out.", remedy="crop", value=round(share, 2), threshold=SECOND_FACE_AREA)
 
 
+def check_face_size(photos: Sequence[Photo]) -> Iterable[Finding]:
+    for photo in photos:
+        person = photo.measures.person
+        if person and person.face_pixels < SMALLEST_JUDGED_FACE:
+            yield Finding(check="small face", severity="warning", photos=(photo.name,), what=f"The face in {photo.name} is {person.face_pixels} pixels high: too small to learn or to judge.", fix="Use the original, larger photo, or leave it out.", remedy="exclude", value=person.face_pixels, threshold=SMALLEST_JUDGED_FACE)
+
+
 def check_sideways(photos: Sequence[Photo]) -> Iterable[Finding]:
     """A hint only: somebody who lies down looks the same. `value` is the turn in degrees clockwise."""
     for photo in photos:

@@ -67,6 +67,11 @@ def test_profiles_small_faces_and_few_photos_are_not_judged():
     assert not list(face_checks.check_person([*usual, with_person(9, face_pixels=63, **stranger)], 0.363))
 
 
+@pytest.mark.parametrize(("pixels", "severity"), [(64, []), (63, ["warning"])])
+def test_a_face_too_small_to_judge_is_a_warning(pixels, severity):
+    assert severities(face_checks.check_face_size([with_person(1, face_pixels=pixels)])) == severity
+
+
 def test_crops_of_one_shot_are_found_unless_hashes_found_them():
     photos = [with_person(1), with_person(2, angle_from_first=22), with_person(3, angle_from_first=60)]
     assert [finding.photos for finding in face_checks.check_same_shot(photos, [])] == [("p1", "p2")]
