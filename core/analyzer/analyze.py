@@ -104,7 +104,10 @@ def _face_findings(photos: Sequence[Photo], faces: Faces) -> Iterator[Finding]:
         yield Finding(check="faces", severity="note", what=f"The checks of faces were not run. {faces.reason}", fix="Everything else was checked.")
         return
     duplicates = [finding.photos for finding in checks.check_duplicates(photos)]
+    yield from face_checks.check_sideways(photos)
+    photos = [photo for photo in photos if not photo.measures.turn]  # The networks were trained on upright faces; these are read wrongly.
     yield from face_checks.check_faces(photos)
+    yield from face_checks.check_face_size(photos)
     yield from face_checks.check_person(photos, faces.reader.same_person)
     yield from face_checks.check_same_shot(photos, duplicates)
     yield from face_checks.check_sharpness(photos)

@@ -48,6 +48,8 @@ def check_formats(photos: Sequence[Photo]) -> Iterable[Finding]:
     for photo in photos:
         if photo.measures.format not in expected[photo.suffix]:
             yield Finding(check="format", severity="note", photos=(photo.name,), what=f"{photo.name}{photo.suffix} is really a {photo.measures.format} file.", fix="It is read all the same; rename it if other programs stumble.")
+        if photo.measures.frames > 1:
+            yield Finding(check="animated", severity="note", photos=(photo.name,), what=f"{photo.name} is an animation of {photo.measures.frames} pictures.", fix="The first one is used; save the one you want as a photo.", value=photo.measures.frames, threshold=1)
 
 
 def check_resolution(photos: Sequence[Photo]) -> Iterable[Finding]:

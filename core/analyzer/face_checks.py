@@ -33,6 +33,7 @@ FEWEST_MID_OR_FULL = 3
 # every stranger but .3 % was found, without a false alarm.
 OTHER_PERSON, PERHAPS_OTHER_PERSON, FEWEST_COMPARED = 0.9, 1.15, 4
 LARGEST_JUDGED_YAW, SMALLEST_JUDGED_FACE = 60.0, 64
+TURN_WORDS = {90: "a quarter turn clockwise", 180: "a half turn", 270: "a quarter turn counterclockwise"}
 # Crops to 80 % have a face cosine of .965 (19 of 20 above .915), different photos at most .892.
 SAME_SHOT = 0.92
 
@@ -45,6 +46,20 @@ def check_faces(photos: Sequence[Photo]) -> Iterable[Finding]:
         elif len(faces) > 1 and counts_as_person(faces[1].score, faces[1].area / faces[0].area):
             share = faces[1].area / faces[0].area
             yield Finding(check="several people", severity="warning", photos=(photo.name,), what=f"{photo.name} shows more than one person.", fix="Crop it to the person, or leave it out.", remedy="crop", value=round(share, 2), threshold=SECOND_FACE_AREA)
+
+
+def check_face_size(photos: Sequence[Photo]) -> Iterable[Finding]:
+    for photo in photos:
+        person = photo.measures.person
+        if person and person.face_pixels < SMALLEST_JUDGED_FACE:
+            yield Finding(check="small face", severity="warning", photos=(photo.name,), what=f"The face in {photo.name} is {person.face_pixels} pixels high: too small to learn or to judge.", fix="Use the original, larger photo, or leave it out.", remedy="exclude", value=person.face_pixels, threshold=SMALLEST_JUDGED_FACE)
+
+
+def check_sideways(photos: Sequence[Photo]) -> Iterable[Finding]:
+    """A hint only: somebody who lies down looks the same. `value` is the turn in degrees clockwise."""
+    for photo in photos:
+        if photo.measures.turn:
+            yield Finding(check="sideways", severity="warning", photos=(photo.name,), what=f"{photo.name} seems to be turned: its face is found better after {TURN_WORDS[photo.measures.turn]}.", fix="Turn it, unless the person lies down in it.", remedy="turn", value=photo.measures.turn)
 
 
 def check_person(photos: Sequence[Photo], same_person: float) -> Iterable[Finding]:

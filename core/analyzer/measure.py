@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from core.analyzer.face_pixels import light_of, sharpness_of
 from core.analyzer.photo import GRAY_SIDE, Look, Measures, Person
 from core.dataset.folder import Problem, Sample
-from core.dataset.imaging import format_of, open_reduced
+from core.dataset.imaging import format_of, frame_count, open_reduced
 from core.durable import write_atomic
 from core.errors import UserError
 from core.identity.faces import Face, FaceReader
@@ -27,7 +27,7 @@ HASH_SIDE = 512
 # A smaller face has too few pixels to call it blurred (measured on faces of 200 pixels and more: docs/experiments.md, faces).
 SHARP_FACE_PIXELS = 160
 # Changes with anything that changes a measure.
-VERSION = 1
+VERSION = 2
 WORKERS = 2
 
 
@@ -44,8 +44,9 @@ def measure(file: Path, reader: FaceReader | None) -> Measures:
     small.thumbnail((HASH_SIDE, HASH_SIDE), Image.Resampling.LANCZOS)
     faces = reader.find(image) if reader else ()
     return Measures(
-        format=format_of(file), width=width, height=height, digest=hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest(),
+        format=format_of(file), frames=frame_count(file), width=width, height=height, digest=hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest(),
         look=_look(small), mirrored=_look(ImageOps.mirror(small)), faces=faces, person=_person(image, height, faces[0], reader) if faces else None,
+        turn=reader.turn_of(image, faces) if reader else 0,
     )  # fmt: skip
 
 
@@ -95,9 +96,10 @@ def _reader_key(reader: FaceReader | None) -> str:
 
 def _person(image: Image.Image, full_height: int, face: Face, reader: FaceReader) -> Person:
     tall = face.box[3] * full_height
+    is_located = face.landmarks is not None
     return Person(
         embedding=tuple(np.round(reader.embed(image, face), 5).tolist()), face_pixels=round(tall),
-        sharpness=sharpness_of(image, face) if tall >= SHARP_FACE_PIXELS else None, light=light_of(image, face) if face.landmarks else None,
+        sharpness=sharpness_of(image, face) if is_located and tall >= SHARP_FACE_PIXELS else None, light=light_of(image, face) if is_located else None,
     )  # fmt: skip
 
 

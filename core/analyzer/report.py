@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from core.durable import write_json
 
 # What a click can do about a finding's photos.
-Remedy = Literal["exclude", "crop", "set trigger", "shorten", "remove traits", "caption again"]
+Remedy = Literal["exclude", "crop", "turn", "set trigger", "shorten", "remove traits", "caption again"]
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 

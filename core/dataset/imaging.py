@@ -49,6 +49,7 @@ def open_reduced(file: Path, side: int) -> tuple[Image.Image, tuple[int, int]]:
         full = image.size
         scale = min(1.0, side / max(full))
         image.draft(None, (round(full[0] * scale), round(full[1] * scale)))
+        image.load()  # Before the orientation: reading that of a PNG decodes it, forgives what is damaged, and then nobody sees it.
         sideways = orientation(image) in SIDEWAYS
         reduced = upright(image)
     reduced.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
@@ -99,6 +100,12 @@ def format_of(file: Path) -> str:
     """JPEG, PNG, WEBP or MPO, by content."""
     with opened(file) as image:
         return image.format or ""
+
+
+def frame_count(file: Path) -> int:
+    """1 for a photo, more for an animation; the second picture some phones keep in a JPEG does not count."""
+    with opened(file) as image:
+        return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
 
 
 def fit(image: Image.Image, placement: Placement) -> Image.Image:

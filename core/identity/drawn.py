@@ -57,8 +57,8 @@ class DrawnJudge(nn.Module):
 
     @torch.no_grad()
     def certainty(self, images: list[Image.Image]) -> Tensor:
-        """Probability of the most likely value, mean over attributes, (B,)."""
-        return torch.stack([logits.softmax(dim=1).amax(dim=1) for logits in self(pixels_of(images))[1].values()]).mean(dim=0)
+        """Probability of the most likely value, mean over attributes, (B,). Where somebody who looks ahead faces cannot be known."""
+        return torch.stack([logits.softmax(dim=1).amax(dim=1) for name, logits in self(pixels_of(images))[1].items() if name != "facing"]).mean(dim=0)
 
 
 def pixels_of(images: list[Image.Image]) -> Tensor:

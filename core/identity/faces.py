@@ -58,6 +58,9 @@ class FaceReader(Protocol):
     def find(self, image: Image.Image) -> tuple[Face, ...]:
         """The faces of an RGB picture, largest first."""
 
+    def turn_of(self, image: Image.Image, faces: Sequence[Face]) -> int:
+        """Degrees clockwise that would set the picture upright, a multiple of 90; 0 where it is upright or one cannot tell. `faces` are those `find` found in it."""
+
     def embed(self, image: Image.Image, face: Face) -> np.ndarray:
         """A unit vector, float32, of who it is. It is biometric data: it stays in memory or in data/cache."""
 

@@ -140,6 +140,10 @@ def test_a_wrong_suffix_is_a_note_and_a_phones_mpo_is_none():
     assert [(finding.severity, finding.photos) for finding in checks.check_formats(photos)] == [("note", ("p2",))]
 
 
+def test_an_animation_is_a_note():
+    assert [(finding.check, finding.severity, finding.photos, finding.value) for finding in checks.check_formats([photo(1), photo(2, frames=7)])] == [("animated", "note", ("p2",), 7)]
+
+
 def test_a_file_that_cannot_be_used_is_an_error_with_its_fix():
     (finding,) = checks.check_problems([Problem(Path("a.heic"), "HEIC is not read here.", "Save it as JPG.")])
     assert finding.severity == "error" and "a.heic" in finding.what and finding.fix == "Save it as JPG."

@@ -1,20 +1,27 @@
 """Checks of faces on measures written down by hand, at their thresholds and beyond; then on photographs spoiled on purpose."""
 
+import random
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from core.analyzer import face_checks
-from core.analyzer.analyze import analyze
+from core.analyzer.analyze import Faces, _face_findings, analyze
 from core.analyzer.face_pixels import Light, Sharpness, _lab
 from core.analyzer.measure import forget_measures, measure, measure_all
 from core.analyzer.photo import Measures, Person
 from core.analyzer.report import read_report
 from core.dataset.folder import Problem, open_dataset
-from core.identity.faces import Face
+from core.identity.drawn_faces import DrawnFaces
+from core.identity.faces import JUDGE_FILE, Face
+from core.pocket.demo import demo_scenes
+from core.pocket.drawing import draw
+from core.pocket.people import random_identity
 from core.settings import DatasetSettings, Settings
 from tests.core.test_checks import photo, severities
-from tests.core.test_faces import PHOTOS, photo_faces, picture  # noqa: F401 (a fixture)
+from tests.core.test_faces import PHOTOS, POCKET, photo_faces, picture  # noqa: F401 (a fixture)
 
 BOX = (0.3, 0.2, 0.3, 0.4)
 
@@ -39,6 +46,13 @@ def test_a_photo_without_a_face_and_one_with_two_people_are_named():
     assert [(finding.check, finding.photos[0]) for finding in face_checks.check_faces(photos)] == [("no face", "p1"), ("several people", "p2"), ("several people", "p4")]
 
 
+def test_a_photo_on_its_side_is_one_finding_with_its_turn_and_its_face_is_not_judged():
+    photos = [with_person(number, lightness=50 + 3 * number) for number in range(6)]
+    lying = photo(9, faces=(face(),), person=person(angle_from_first=90, reblur=0.9), turn=270)
+    (finding,) = [one for one in _face_findings([*photos, lying], Faces(SimpleNamespace(same_person=0.363))) if "p9" in one.photos]
+    assert (finding.check, finding.value, finding.remedy) == ("sideways", 270, "turn") and "counterclockwise" in finding.what
+
+
 @pytest.mark.parametrize(("degrees", "severity"), [(0, []), (64, []), (66, ["warning"]), (70, ["warning"]), (72, ["error"]), (90, ["error"])])
 def test_a_face_unlike_the_others_is_perhaps_then_surely_another(degrees, severity):
     photos = [with_person(number) for number in range(5)] + [with_person(9, angle_from_first=degrees)]
@@ -51,6 +65,11 @@ def test_profiles_small_faces_and_few_photos_are_not_judged():
     usual = [with_person(number) for number in range(5)]
     assert not list(face_checks.check_person([*usual, with_person(9, faces=(face(yaw=61.0),), **stranger)], 0.363))
     assert not list(face_checks.check_person([*usual, with_person(9, face_pixels=63, **stranger)], 0.363))
+
+
+@pytest.mark.parametrize(("pixels", "severity"), [(64, []), (63, ["warning"])])
+def test_a_face_too_small_to_judge_is_a_warning(pixels, severity):
+    assert severities(face_checks.check_face_size([with_person(1, face_pixels=pixels)])) == severity
 
 
 def test_crops_of_one_shot_are_found_unless_hashes_found_them():
@@ -160,6 +179,12 @@ def test_a_second_look_measures_nothing_and_a_damaged_entry_is_measured_again(ph
     assert list(measure_all(samples, None, cache)) == first
     forget_measures([sample.image for sample in samples[:2]], cache)
     assert len(list(cache.glob("*.json"))) == 4
+
+
+def test_sharpness_and_light_are_not_read_from_a_drawing_whose_face_nobody_located(tmp_path):
+    draw(random_identity(random.Random(1)), demo_scenes("sharp", 1)[0], 384).save(tmp_path / "drawing.png")
+    seen = measure(tmp_path / "drawing.png", DrawnFaces(POCKET / JUDGE_FILE))
+    assert seen.faces and seen.person.sharpness is None and seen.person.light is None
 
 
 def test_an_unreadable_photo_is_a_problem_and_the_others_are_measured(photos, tmp_path):

@@ -1,5 +1,6 @@
 """Faces: photographs by YuNet and SFace, drawings by the judge, through one interface."""
 
+import dataclasses
 import itertools
 import math
 import random
@@ -37,6 +38,22 @@ def test_photographs_are_read_as_photographs_whatever_the_model():
     assert open_face_reader(POCKET, WEIGHTS, pictures).name.startswith("YuNet") and open_face_reader(POCKET, WEIGHTS, []).name.startswith("YuNet")
 
 
+@pytest.mark.parametrize("name", ["ardern", "macron", "obama", "collins"])
+def test_crops_of_one_photograph_are_no_drawings(name):
+    image = picture(name)
+    image.thumbnail((256, 256))
+    rng = random.Random(name)
+    crops = [image.crop((0, 0, round(image.width * share), round(image.height * share))) for share in (rng.uniform(0.8, 1) for _ in range(8))]
+    assert open_face_reader(POCKET, WEIGHTS, crops).name.startswith("YuNet")
+
+
+@pytest.mark.parametrize("person", range(4))
+def test_drawings_that_all_look_ahead_are_drawings(person):
+    identity = random_identity(random.Random(person))
+    pictures = [draw(identity, dataclasses.replace(scene, angle="front view"), 192) for scene in demo_scenes("kind", 5)]
+    assert open_face_reader(POCKET, WEIGHTS, pictures).name.startswith("judge")
+
+
 def picture(name):
     return Image.open(PHOTOS / f"{name}.jpg").convert("RGB")
 
@@ -50,6 +67,19 @@ def test_every_photo_has_its_one_face_and_strangers_are_told_apart(photo_faces):
         embeddings.append(photo_faces.embed(image, face))
     assert len(embeddings) == 4 and all(abs(np.linalg.norm(one) - 1) < 1e-5 for one in embeddings)
     assert max(float(one @ other) for one, other in itertools.combinations(embeddings, 2)) < photo_faces.same_person
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_photo_that_lies_on_its_side_tells_how_to_turn_it(photo_faces, turn):
+    for name in ("ardern", "macron", "obama", "collins"):
+        image = picture(name)
+        lying = image.rotate(turn, expand=True)
+        assert photo_faces.turn_of(image, photo_faces.find(image)) == 0
+        assert photo_faces.turn_of(lying, photo_faces.find(lying)) == turn
+
+
+def test_a_picture_without_a_face_is_not_turned(photo_faces):
+    assert photo_faces.turn_of(Image.effect_noise((300, 200), 60).convert("RGB"), ()) == 0
 
 
 def test_a_smaller_darker_and_mirrored_photo_is_the_same_person(photo_faces):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from core.dataset.buckets import Bucket, Placement, buckets_for, place
-from core.dataset.imaging import fit, format_of, open_upright, pixels, thumbnail, upright_size
+from core.dataset.imaging import fit, format_of, frame_count, open_reduced, open_upright, pixels, thumbnail, upright_size
 from core.errors import UserError
 
 
@@ -64,6 +64,26 @@ def test_what_is_no_whole_photo_is_refused_by_name(tmp_path, content):
     with pytest.raises(UserError) as raised:
         open_upright(tmp_path / "bad.jpg")
     assert "bad.jpg" in raised.value.where and raised.value.fix
+
+
+@pytest.mark.parametrize("where", [0.3, 0.5, 0.7])
+def test_one_wrong_bit_in_a_png_is_found_at_any_size(tmp_path, where):
+    file = tmp_path / "a.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 9, (64, 64, 3), dtype=np.uint8)).save(file)
+    data = bytearray(file.read_bytes())
+    data[int(len(data) * where)] ^= 16
+    file.write_bytes(data)
+    for read in (open_upright, lambda file: open_reduced(file, 32)):
+        with pytest.raises(UserError, match="cannot be read"):
+            read(file)
+
+
+def test_an_animation_has_frames_and_a_phones_second_picture_is_none(tmp_path):
+    still, other = gradient(), ImageOps.mirror(gradient())
+    still.save(tmp_path / "still.png")
+    still.save(tmp_path / "moving.webp", save_all=True, append_images=[other])
+    still.save(tmp_path / "phone.jpg", "MPO", save_all=True, append_images=[other])
+    assert [frame_count(tmp_path / name) for name in ("still.png", "moving.webp", "phone.jpg")] == [1, 2, 1]
 
 
 def test_the_format_is_what_the_content_says(tmp_path):
