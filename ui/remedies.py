@@ -11,7 +11,8 @@ from core.analyzer.report import Finding, Remedy
 from core.errors import Refused
 
 WORDS: dict[Remedy, str] = {
-    "exclude": "Leave out", "crop": "Crop to the person", "set trigger": "Set the trigger word", "shorten": "Shorten", "remove traits": "Remove the traits", "caption again": "Caption again",
+    "exclude": "Leave out", "crop": "Crop to the person", "turn": "Turn upright", "set trigger": "Set the trigger word", "shorten": "Shorten", "remove traits": "Remove the traits",
+    "caption again": "Caption again",
 }  # fmt: skip
 
 

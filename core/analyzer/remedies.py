@@ -11,7 +11,7 @@ from core.analyzer.measure import measure_all
 from core.analyzer.report import Finding
 from core.dataset import caption_edits, edits
 from core.dataset.buckets import Bucket, buckets_for, place
-from core.dataset.edits import Box
+from core.dataset.edits import TURNS, Box, QuarterTurns
 from core.dataset.folder import Dataset, Problem, sample_named
 from core.dataset.traits import without_traits
 from core.errors import Refused, UserError
@@ -35,6 +35,8 @@ def apply_remedy(finding: Finding, names: Sequence[str], dataset: Dataset, setti
             edits.exclude(dataset, names)
         case "crop":
             edits.crop(dataset, crops_to_person(dataset, names, settings, cache))
+        case "turn":
+            edits.turn(dataset, names, _degrees(finding))
         case "set trigger":
             _edit_captions(dataset, names, caption_edits.set_trigger(trigger_word, class_word), "set the trigger word")
         case "shorten":
@@ -102,6 +104,13 @@ def _with_room(face: Face, room: Box) -> Box:
 def _edges(face: Face) -> Box:
     left, top, width, height = face.box
     return (left, top, left + width, top + height)
+
+
+def _degrees(finding: Finding) -> QuarterTurns:
+    for degrees in TURNS:
+        if finding.value == degrees:
+            return degrees
+    raise Refused("The report does not say which way to turn.", ", ".join(finding.photos), "Turn the photo in the Dataset tab.")
 
 
 def _edit_captions(dataset: Dataset, names: Sequence[str], edit: caption_edits.TextEdit, what: str) -> None:

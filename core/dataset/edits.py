@@ -21,7 +21,9 @@ from core.errors import Refused
 Box = tuple[float, float, float, float]
 # A smaller cut is a slip of the hand: the smallest bucket has 256 pixels a side, and faces below 64 are not even checked.
 SMALLEST_CROP = 128
-TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
+# Clockwise.
+QuarterTurns = Literal[90, 180, 270]
+TURNS: dict[QuarterTurns, Image.Transpose] = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
 
 
 def exclude(dataset: Dataset, names: Sequence[str]) -> None:
@@ -57,7 +59,7 @@ def write_captions(dataset: Dataset, captions: Mapping[str, str], what: str) -> 
     return len(contents)
 
 
-def turn(dataset: Dataset, names: Sequence[str], degrees: Literal[90, 180, 270]) -> None:
+def turn(dataset: Dataset, names: Sequence[str], degrees: QuarterTurns) -> None:
     """Turn photos clockwise. Raises UserError for one that cannot be read; then none is turned."""
     pictures = {name: open_upright(sample_named(dataset, name).image).transpose(TURNS[degrees]) for name in names}
     _set_pixels(dataset, f"turn {counted(names)}", pictures)

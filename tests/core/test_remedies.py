@@ -103,3 +103,20 @@ def test_leaving_out_touches_only_the_photo_that_was_chosen(couple, tmp_path):
             apply_remedy(finding, names, open_dataset(folder), settings, tmp_path)
     with pytest.raises(Refused, match="one click"):
         apply_remedy(finding.model_copy(update={"remedy": None}), ["alone"], open_dataset(folder), settings, tmp_path)
+
+
+def test_a_photo_that_lies_on_its_side_is_turned_upright(tmp_path):
+    folder = tmp_path / "lying"
+    folder.mkdir()
+    with Image.open(PHOTOS / "obama.jpg") as upright:
+        upright.convert("RGB").transpose(Image.Transpose.ROTATE_90).save(folder / "lying.jpg", quality=95)
+        write_caption(folder / "lying.txt", "ohwx man at a desk")
+        checks, finding = press(folder, tmp_path, "sideways")
+        assert finding.remedy == "turn" and "sideways" not in checks
+        assert open_upright(folder / "lying.jpg").size == upright.size
+
+
+def test_a_report_that_does_not_say_which_way_turns_nothing(couple, tmp_path):
+    finding = Finding(check="sideways", severity="warning", photos=("alone",), what="?", fix="", remedy="turn", value=45)
+    with pytest.raises(Refused, match="which way"):
+        apply_remedy(finding, ("alone",), open_dataset(couple), parse_settings({"dataset.folder": str(couple)}), tmp_path)
