@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.analyzer.report import AnalysisReport, read_report
 from core.dataset.folder import open_dataset
-from core.dataset.subjects import CACHE_FOLDER
+from core.dataset.subjects import CACHE_FOLDER, MEASURES_FOLDER
 from core.durable import storage_error
 from core.errors import Refused
 from core.evaluation.grid import GridRequest, evaluations_folder
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from core.training.world import World
 
 Listener = Callable[[RunEvent], None]
-# What was measured of photos, by content; face embeddings too.
-MEASURES_FOLDER = Path("data/cache/analysis")
 
 
 def analysis_folder(output: Path, dataset_folder: str) -> Path:
