@@ -130,7 +130,7 @@ def _without_is(clause: str) -> str:
 
 
 def _without_what_stays(clause: str) -> str:
-    """The clause up to the part that speaks of the person: 'wearing a suit with long hair' -> 'wearing a suit'."""
-    parts = re.split(r"\s+(?=(?:with|and|has|having)\b)", clause)
+    """The clause without the part that speaks of the person: 'wearing a suit with long hair' -> 'wearing a suit'."""
+    parts = re.split(r"\s+(?=(?:with|and|has|having|wearing|dressed|holding|standing|sitting|seated|looking|leaning|posing)\b)", clause)
     kept = " ".join(part for part in parts if not STAYS.search(part))
     return re.sub(r"^(?:and|has|having|but)\s+", "", kept.strip(" .-–—:")).strip()
