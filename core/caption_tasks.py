@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.captioning.proposals import Proposal, accept, proposals_of
-from core.captioning.request import CaptionModel, CaptionRequest, model_named, photos_of
+from core.captioning.request import CaptionModel, CaptionRequest, Which, model_named, photos_of
 from core.dataset.folder import open_dataset
 from core.dataset.names import studio_folder
 from core.dataset.subjects import MEASURES_FOLDER
@@ -19,6 +19,7 @@ from core.errors import Refused
 from core.events import Phase, RunEvent, RunFinished, RunStarted
 from core.jobs import Job, Worker, drain
 from core.runs import EventLog, RunStore, StopRequest
+from core.settings import Settings
 
 if TYPE_CHECKING:
     from core.flux.download import Hub
@@ -34,6 +35,14 @@ def captions_log(dataset_folder: str) -> EventLog:
 def captions_stop(store: RunStore) -> StopRequest:
     """Not the one of the device: captioning without a model may run beside a training, which shall go on."""
     return StopRequest(store.root / ".stop-captioning")
+
+
+def caption_request(settings: Settings, captioner: str, which: Which, photos: Sequence[str] = ()) -> CaptionRequest:
+    """With the trigger and class word, the base model and the precision of these settings."""
+    dataset, model = settings.dataset, settings.model
+    return CaptionRequest(
+        folder=dataset.folder, trigger_word=dataset.trigger_word, class_word=dataset.class_word, model_path=model.path, precision=model.precision, captioner=captioner, which=which, photos=tuple(photos),
+    )  # fmt: skip
 
 
 def caption_photos(request: CaptionRequest, store: RunStore) -> Iterator[RunEvent]:
@@ -54,12 +63,13 @@ def start_captioning(worker: Worker, request: CaptionRequest, store: RunStore) -
 
 
 def caption_here(request: CaptionRequest, store: RunStore, listen: Callable[[RunEvent], None]) -> tuple[list[Proposal], RunEvent]:
-    """The command's way, on the calling thread. Returns what is proposed now and the last event."""
+    """The command's way, on the calling thread. Returns what was proposed and the last event."""
     check_captioning(request)
+    meant = {sample.name for sample in photos_of(request, open_dataset(Path(request.folder)))}
     with _lock(request, store):
         job, log = _job(request, store)
         last = drain(job, log, listen)
-    return proposals_of(open_dataset(Path(request.folder))), last
+    return [proposal for proposal in proposals_of(open_dataset(Path(request.folder))) if proposal.photo in meant], last
 
 
 def check_captioning(request: CaptionRequest) -> None:
@@ -91,10 +101,11 @@ def is_here(captioner: str) -> bool:
     return known is None or cached_model(known.hub_id) is not None
 
 
-def free_gigabytes(hub: Hub) -> float:
+def free_gigabytes() -> float:
+    """Of the disk that caption models are downloaded to."""
     from core.flux.download import free_bytes
 
-    return free_bytes(hub.cache) / 1e9
+    return free_bytes(public_hub().cache) / 1e9
 
 
 def public_hub() -> Hub:
@@ -122,14 +133,14 @@ def download_caption_model(model: CaptionModel, hub: Hub, store: RunStore) -> It
     yield RunFinished(seconds=time.monotonic() - began)
 
 
-def start_download(worker: Worker, captioner: str, hub: Hub, store: RunStore) -> None:
+def start_download(worker: Worker, captioner: str, store: RunStore) -> None:
     """On the worker's thread, without the device lock: it needs the network only. Raises Refused; then nothing was started."""
     model = model_named(captioner)
     if model is None:
         raise Refused("Only the caption models of the list can be downloaded.", captioner[:80], "Choose one of them.")
 
     def prepare() -> tuple[Job, EventLog]:
-        return (lambda: download_caption_model(model, hub, store)), _fresh(download_log(store), store)
+        return (lambda: download_caption_model(model, public_hub(), store)), _fresh(download_log(store), store)
 
     worker.start(contextlib.nullcontext(), prepare)
 

@@ -24,7 +24,7 @@ FLOORS = [
 ]
 HEAVY = ("torch", "diffusers", "transformers", "peft", "cv2")
 LIGHT_FOR_THE_PAGE = {
-    "core.dataset", "core.analyzer.report", "core.analyzer.report_html", "core.evaluation.grid", "core.evaluation.prompts", "core.errors", "core.durable", "core.settings", "core.events", "core.pace", "core.presets", "core.runs", "core.jobs", "core.tasks", "core.caption_tasks", "core.captioning.request", "core.captioning.proposals", "core.traces",
+    "core.dataset", "core.analyzer.report", "core.analyzer.report_html", "core.evaluation.grid", "core.evaluation.prompts", "core.errors", "core.durable", "core.settings", "core.events", "core.pace", "core.presets", "core.runs", "core.jobs", "core.tasks", "core.caption_tasks", "core.captioning.model_place", "core.captioning.proposals", "core.captioning.request", "core.traces",
 }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def open_caption_model(captioner: str) -> CaptionModelFolder:
     known = model_named(captioner)
     path = cached_model(known.hub_id) if known else Path(captioner)
     if known and path is None:
-        fix = f"Download it once ({known.gigabytes:g} GB): with the button beside it, or python scripts/download_model.py {known.hub_id}"
+        fix = f"Download it once ({known.gigabytes:g} GB): with the button in the Dataset tab, or python scripts/download_model.py {known.hub_id}"
         raise Refused(f"{known.hub_id} is not on this machine yet.", "the Hugging Face cache", fix)
     assert path is not None
     try:

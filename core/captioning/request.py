@@ -20,17 +20,18 @@ TEMPLATE = "template"
 
 @dataclass(frozen=True)
 class CaptionModel:
-    """A model on the hub that writes captions: what it is called here and there, and its size in GB."""
+    """A model on the hub that writes captions: what it is called here and there, what it is good for, and its size in GB."""
 
     name: str
     title: str
+    about: str
     hub_id: str
     gigabytes: float
 
 
 CAPTION_MODELS = (
-    CaptionModel("qwen3-vl", "Qwen3-VL 4B: sees clothing, place and light, does as it is told", "Qwen/Qwen3-VL-4B-Instruct", 8.9),
-    CaptionModel("florence-2", "Florence-2 base: light, one plain sentence", "florence-community/Florence-2-base", 0.5),
+    CaptionModel("qwen3-vl", "Qwen3-VL 4B", "Says clothing, pose, place and light, and does as it is told.", "Qwen/Qwen3-VL-4B-Instruct", 8.9),
+    CaptionModel("florence-2", "Florence-2 base", "One plain sentence; what was measured is added.", "florence-community/Florence-2-base", 0.5),
 )
 
 

@@ -17,11 +17,11 @@ MOST_WORDINGS = 240
 WHOLE_BODY_FACES = 9.0
 
 FRAMING_WORDS = {
-    "close-up": ("close-up", "close-up shot", "tight framing", "framed closely", "close-up photo"),
-    "portrait": ("portrait", "portrait shot", "portrait framing", "framed as a portrait", "portrait photo"),
-    "half body": ("half-body shot", "medium shot", "half-length framing", "framed from a medium distance", "half-body photo"),
-    "full body": ("full-body shot", "full-length view", "full-body photo", "framed from head to toe", "full-length framing"),
-    "distant": ("wide shot", "seen from a distance", "wide framing", "small in the frame", "wide photo"),
+    "close-up": ("close-up", "close-up shot", "tight framing", "framed closely", "close-up view"),
+    "portrait": ("portrait", "portrait shot", "portrait framing", "framed as a portrait", "portrait composition"),
+    "half body": ("half-body shot", "medium shot", "half-length framing", "framed from a medium distance", "half-body view"),
+    "full body": ("full-body shot", "full-length view", "full-body framing", "framed from head to toe", "full-length shot"),
+    "distant": ("wide shot", "seen from a distance", "wide framing", "small in the frame", "wide view"),
 }
 ANGLE_WORDS = {
     "front view": ("front view", "seen from the front", "head facing forward", "frontal angle", "turned towards the camera"),

@@ -151,7 +151,7 @@ def test_a_download_fetches_what_is_needed_and_the_model_opens(florence, tmp_pat
     small_hub = SmallHub()
     small_hub.add_folder(florence)
     small_hub.files |= {"pytorch_model.bin": b"x" * 20_000, "onnx/model.safetensors": b"x" * 20_000, "README.md": b"x"}
-    model = CaptionModel("tiny", "", HUB_ID, 0.1)
+    model = CaptionModel("tiny", "", "", HUB_ID, 0.1)
     with serving(small_hub):
         events = list(download_caption_model(model, Hub(tmp_path / "hub", small_hub.endpoint), RunStore(tmp_path)))
     assert isinstance(events[-1], RunFinished) and events[-2].done == events[-2].total
@@ -168,7 +168,7 @@ def test_a_stopped_download_leaves_the_model_not_here_yet(florence, tmp_path, mo
     small_hub.add_folder(florence)
     (tmp_path / ".stop-captioning").touch()
     with serving(small_hub), pytest.raises(UserError, match="stopped"):
-        list(download_caption_model(CaptionModel("tiny", "", HUB_ID, 0.1), Hub(tmp_path / "hub", small_hub.endpoint), store))
-    monkeypatch.setattr("core.captioning.model_place.model_named", lambda name: CaptionModel("tiny", "", HUB_ID, 0.1))
+        list(download_caption_model(CaptionModel("tiny", "", "", HUB_ID, 0.1), Hub(tmp_path / "hub", small_hub.endpoint), store))
+    monkeypatch.setattr("core.captioning.model_place.model_named", lambda name: CaptionModel("tiny", "", "", HUB_ID, 0.1))
     with pytest.raises(Refused, match="not on this machine"):
         open_caption_model("tiny")
