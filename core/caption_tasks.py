@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.captioning.proposals import Proposal, accept, proposals_of
+from core.captioning.proposals import Proposal, proposals_of
 from core.captioning.request import CaptionModel, CaptionRequest, Which, model_named, photos_of
 from core.dataset.folder import open_dataset
 from core.dataset.names import studio_folder
@@ -81,16 +81,18 @@ def check_captioning(request: CaptionRequest) -> None:
         open_caption_model(request.captioner)
 
 
-def caption_again(request: CaptionRequest, photos: Sequence[str], store: RunStore) -> list[Proposal]:
-    """Captions for these photos, whoever wrote the old ones, written at once; undo takes them back. Raises Refused or UserError."""
-    wanted = request.model_copy(update={"which": "all", "photos": tuple(photos)})
-    check_captioning(wanted)
-    with _lock(wanted, store):
-        captions_stop(store).withdraw()
-        for _ in caption_photos(wanted, store):
-            pass
+def add_what_was_measured(request: CaptionRequest, photos: Sequence[str]) -> None:
+    """To the captions of these photos, at once: whoever wrote them, their words stay, and one undo takes it back. Raises Refused or UserError; then nothing was changed."""
+    from core.analyzer.readings import read_faces
+    from core.captioning.caption import with_what_was_measured
+    from core.dataset.edits import counted, write_captions
+
     dataset = open_dataset(Path(request.folder))
-    return accept(dataset, [proposal.photo for proposal in proposals_of(dataset) if proposal.photo in photos])
+    reading = functools.partial(read_faces, model_path=Path(request.model_path), cache=MEASURES_FOLDER, should_stop=lambda: False)
+    added = with_what_was_measured(request.model_copy(update={"which": "all", "photos": tuple(photos)}), dataset, reading)
+    if not added:
+        raise Refused("These photos cannot be read.", ", ".join(photos)[:200], "Remove them, or save them again as JPG or PNG.")
+    write_captions(dataset, added, f"add what was measured: {counted(list(added))}")
 
 
 def is_here(captioner: str) -> bool:

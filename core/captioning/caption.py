@@ -52,6 +52,25 @@ def caption(request: CaptionRequest, read_faces: ReadFaces, should_stop: ShouldS
     yield RunStopped(step=proposed, seconds=seconds) if should_stop() else RunFinished(seconds=seconds)
 
 
+def with_what_was_measured(request: CaptionRequest, dataset: Dataset, read_faces: ReadFaces) -> dict[str, str]:
+    """New captions by photo name: the words that are there, then what was measured, so that no two are alike. Photos that cannot be read are left out."""
+    samples = photos_of(request, dataset)
+    reading = _faces_of(request, dataset, samples, read_faces)
+    faces: Faces = {}
+    try:
+        while True:
+            next(reading)
+    except StopIteration as ended:
+        faces = ended.value
+    told, captions = _captions_that_stay(dataset, samples), {}
+    for sample in samples:
+        if sample.name in faces:
+            begin = text_of(sample).rstrip(" .,") or f"{request.trigger_word} {request.class_word}"
+            captions[sample.name] = template_caption(sample.name, faces[sample.name], begin, told)
+            told.append(captions[sample.name])
+    return captions
+
+
 def _faces_of(request: CaptionRequest, dataset: Dataset, samples: Sequence[Sample], read_faces: ReadFaces) -> Generator[RunEvent, None, Faces]:
     """All photos in use are read, not only those that are captioned: the light of one is told by the others. A model goes on without."""
     names = {sample.name for sample in dataset.samples}

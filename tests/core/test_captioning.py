@@ -13,7 +13,7 @@ from core.analyzer.analyze import Faces
 from core.analyzer.face_pixels import Light
 from core.analyzer.photo import Look, Measures, Person
 from core.analyzer.readings import faces_in_words
-from core.caption_tasks import caption_again, caption_here, captions_log, captions_stop, start_captioning
+from core.caption_tasks import add_what_was_measured, caption_here, captions_log, captions_stop, start_captioning
 from core.captioning.machine import machine_file, machine_written, write_machine_captions
 from core.captioning.proposals import Proposal, accept, proposals_of, propose, reject
 from core.captioning.request import CaptionRequest, photos_of
@@ -30,7 +30,8 @@ from core.jobs import Worker
 from core.pocket.demo import demo_scenes, write_photos
 from core.pocket.people import random_identity
 from core.runs import RunStore
-from core.settings import POCKET_FLUX
+from core.settings import POCKET_FLUX, parse_settings
+from core.tasks import analyze, kept_report, remedy
 from tests.core.caption_models import save_florence
 from tests.core.test_faces import PHOTOS
 
@@ -334,12 +335,28 @@ def test_a_random_models_noise_becomes_what_was_measured(folder, store, tmp_path
     assert isinstance(last, RunFinished) and all(proposal.after.startswith("ohwx man, ") and proposal.after.isascii() for proposal in proposals) and len(proposals) == 2
 
 
-def test_captioning_again_writes_at_once_and_can_be_taken_back(folder, store):
+def test_what_was_measured_is_added_to_a_persons_words_and_can_be_taken_back(folder, store):
+    write_caption(folder / "a.txt", "ohwx man, by hand")
     before = contents(folder)
-    written = caption_again(request(folder), ["c"], store)
-    assert [proposal.before for proposal in written] == ["ohwx man, by hand"] and text(folder, "c") == written[0].after != "ohwx man, by hand"
-    undo(folder)
-    assert contents(folder) == before
+    add_what_was_measured(request(folder), ["a", "b", "c"])
+    texts = [text(folder, name) for name in "abc"]
+    assert texts[0].startswith("ohwx man, by hand, ") and texts[2].startswith("ohwx man, by hand, ") and texts[0] != texts[2] and texts[1].startswith("ohwx man, ")
+    assert machine_written(open_dataset(folder)) == frozenset() and undo(folder) == "add what was measured: 3 photos" and contents(folder) == before
+
+
+def test_the_reports_button_makes_captions_differ(folder, store, monkeypatch):
+    monkeypatch.setattr("core.tasks.MEASURES_FOLDER", store.root.parent / "measures")
+    for name in "abc":
+        write_caption(folder / f"{name}.txt", "ohwx man, by hand")
+    settings = parse_settings({"dataset.folder": str(folder), "dataset.class_word": "man", "run.output": str(store.root), "model.path": POCKET_FLUX})
+    list(analyze(settings, store))
+    findings = kept_report(str(folder), store)[0].findings
+    number = next(number for number, finding in enumerate(findings) if finding.check == "identical captions")
+    with pytest.raises(Refused, match="not photos of that finding"):
+        remedy(settings, number, ["d"], store)
+    remedy(settings, number, findings[number].photos, store)
+    list(analyze(settings, store))
+    assert not {"identical captions", "similar captions"} & {finding.check for finding in kept_report(str(folder), store)[0].findings}
 
 
 def test_the_record_of_what_was_written_here_holds_no_words(folder, store):
