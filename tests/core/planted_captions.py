@@ -8,18 +8,24 @@ from pathlib import Path
 from core.dataset.captions import write_caption
 from tests.core.planted import Fault
 
+CAPTIONS = 18
 # What is said of the person for good, as people write it.
 TRAITS = (
     "with long brown hair", "a blonde", "gray-haired", "blue eyes", "with green eyes", "pale skin", "freckles on the nose",
-    "a young woman", "an elderly man", "45 years old", "bald",
+    "a young woman", "an elderly man", "45 years old", "bald", "a brunette with a fringe", "with dark hair tied back", "her hair is dark brown", "his eyes are blue", "in her forties",
+    "salt-and-pepper hair", "a redhead", "dark-skinned", "a tanned face", "blue-eyed", "wrinkles", "a scar on the cheek",
 )  # fmt: skip
-HARD_TRAITS = ("a brunette with a fringe", "with dark hair tied back", "her hair is dark brown", "his eyes are blue", "in her forties", "salt-and-pepper hair", "a redhead", "dark-skinned", "a tanned face", "blue-eyed", "wrinkles", "a scar on the cheek")
+# Written before the rules that read them were looked at; those of an earlier list, now TRAITS, were not.
+HARD_TRAITS = (
+    "with sandy hair", "shoulder-length dark hair", "in her late 20s", "with deep brown eyes", "fair complexion", "a mole on her chin", "crow's feet", "a young adult", "green-eyed", "ginger-haired",
+    "a receding hairline", "thick eyebrows", "of about thirty", "olive-toned skin",
+)  # fmt: skip
 # What sounds like a trait and is none.
 INNOCENT = (
     "without blonde hair", "no freckles", "in a black hat and a brown coat", "beside an old church", "under young trees", "in a silver car", "with a golden retriever", "holding a pale blue cup",
-    "hair blowing in the wind", "eyes closed", "in a gray skirt", "by a dark window", "with a fair wind", "a brown leather bag",
+    "hair blowing in the wind", "eyes closed", "in a gray skirt", "by a dark window", "with a fair wind", "a brown leather bag", "a bald eagle on a sign", "a white hair clip", "beside a statue of an old man",
 )  # fmt: skip
-HARD_INNOCENT = ("a bald eagle on a sign", "a white hair clip", "beside a statue of an old man")
+HARD_INNOCENT = ("a black cat with green eyes", "with blue eyeliner", "in a wrinkled shirt", "a poster of the 1960s", "aged whisky in a glass", "a hair salon sign", "before a portrait of an old man")
 
 
 def caption_faults(class_word: str) -> list[Fault]:
@@ -53,9 +59,9 @@ def caption_faults(class_word: str) -> list[Fault]:
 
 
 def say(folder: Path, phrases: Iterable[str]) -> None:
-    """One phrase to each caption."""
-    for number, phrase in enumerate(phrases, 1):
-        said(f"photo-{number:02d}", lambda text, phrase=phrase: f"{text}, {phrase}")(folder)
+    """One phrase to each caption, and to the first ones another."""
+    for number, phrase in enumerate(phrases):
+        said(f"photo-{number % CAPTIONS + 1:02d}", lambda text, phrase=phrase: f"{text}, {phrase}")(folder)
 
 
 def said(name: str, edit: Callable[[str], str]) -> Callable[[Path], Collection[str]]:
