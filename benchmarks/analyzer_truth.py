@@ -22,7 +22,7 @@ from core.analyzer.report import Finding
 from tests.core.planted import CleanSet, Fault, false_alarms_of, judge
 from tests.core.planted_captions import HARD_INNOCENT, INNOCENT, caption_faults, say
 from tests.core.planted_drawings import drawn_faults, drawn_set, identity_of
-from tests.core.planted_files import file_faults, odd_files
+from tests.core.planted_files import file_faults, odd_kinds, plain_files
 from tests.core.planted_photos import HARMLESS, PEOPLE, people_set, photo_faults, view_faults, views_set
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,12 +88,12 @@ def tally_photos(tally: Tally, work: Path) -> None:
     for number, (words, edit) in enumerate(HARMLESS.items()):
         tally.clean(people_set(work / f"harmless-{number}", edit, 80 + 2 * number), work, words)
     for name, other in zip(PEOPLE, (*PEOPLE[1:], PEOPLE[0]), strict=True):
-        for words, plant in odd_files(name):
+        for words, plant in plain_files(name):
             folder = work / "odd"
             shutil.rmtree(folder, ignore_errors=True)
             plant(people_set(folder).folder)
             tally.clean(CleanSet(clean.kind, folder, clean.dataset, clean.true_of), work, words)
-        for fault in (*photo_faults(name, other), *file_faults(name)):
+        for fault in (*photo_faults(name, other), *file_faults(name), *odd_kinds(name)):
             tally.fault(clean, fault, work, usual)
         views = views_set(work / name, name)
         usual_of_views = tally.clean(views, work, f"views of {name}")

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable
 from html import escape
 
-from core.analyzer.report import SEVERITIES, AnalysisReport, Coverage, Finding
+from core.analyzer.report import SEVERITIES, AnalysisReport, Coverage, Finding, number_in_words
 from core.dataset.folder import Dataset
 from core.dataset.imaging import thumbnail
 from core.errors import UserError
@@ -59,11 +59,11 @@ def report_body(report: AnalysisReport, address_of: Callable[[str], str | None],
     """`address_of` gives the address of a photo's thumbnail by the photo's name, None for a file that is no readable photo."""
     kinds = (list(alike) for severity in SEVERITIES for _, alike in itertools.groupby(report.of_severity(severity), key=lambda finding: finding.check))
     findings = "".join(_of_one_kind([_finding(report, finding, address_of, buttons) for finding in alike]) for alike in kinds)
-    rows = "".join(f"<tr><td>{row.width} x {row.height}</td><td>{len(row.photos)}</td><td>{escape(', '.join(row.photos))}</td></tr>" for row in report.buckets)
+    rows = "".join(f"<tr><td>{row.width} x {row.height}</td><td>{len(row.photos)}</td><td>{row.loss:.0%}</td><td>{escape(', '.join(row.photos))}</td></tr>" for row in report.buckets)
     return (
         f"{_verdict(report, buttons)}{_coverage(report.coverage)}"
         f'<div class="findings">{findings}</div>'
-        f'<h4>Buckets at {report.resolution} px</h4><div class="scroll"><table class="plain"><thead><tr><th>Size</th><th>Photos</th><th>Which</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<h4>Buckets at {report.resolution} px</h4><div class="scroll"><table class="plain"><thead><tr><th>Size</th><th>Photos</th><th>Cut away, at most</th><th>Which</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 
@@ -130,7 +130,7 @@ def _of_one_kind(shown: list[str]) -> str:
 
 def _finding(report: AnalysisReport, finding: Finding, address_of: Callable[[str], str | None], buttons: Buttons) -> str:
     number = report.findings.index(finding)
-    measured = f"<small>measured {finding.value:g}, threshold {finding.threshold:g}</small>" if finding.value is not None and finding.threshold is not None else ""
+    measured = f"<small>{escape(words)}</small>" if (words := number_in_words(finding)) else ""
     each = finding.remedy in EACH_ITS_OWN
     shown = "".join(_picture(name, address, buttons(number, finding, (name,)) if each else "") for name in finding.photos[:MOST_THUMBNAILS] if (address := address_of(name)))
     more = f"<small>and {len(finding.photos) - MOST_THUMBNAILS} more</small>" if len(finding.photos) > MOST_THUMBNAILS else ""

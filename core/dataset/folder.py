@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -89,6 +90,17 @@ def open_class_photos(settings: RegularizationSettings) -> Dataset | None:
     if not dataset.samples:
         raise Refused("There is no class photo to train on.", settings.folder, USE_CLASS_PHOTOS)
     return dataset
+
+
+def files_state(folder: Path) -> str:
+    """Another text whenever a photo, a caption or the list of excluded ones was added, removed or written; quick enough to ask every second."""
+    places = [place for place in (folder, folder / "images", folder / "captions") if place.is_dir()]
+    try:
+        files = [entry for place in places for entry in place.iterdir() if not entry.name.startswith(".") and entry.is_file()]
+        known = [(str(file), status.st_size, status.st_mtime_ns) for file in (*files, excluded_file(folder)) if file.exists() and (status := file.stat())]
+    except OSError:
+        return ""  # Somebody is at work there, so that it is another one in a moment.
+    return hashlib.sha256(repr(sorted(known)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def excluded_file(folder: Path) -> Path:

@@ -25,6 +25,7 @@ SKIN_WORDS = {"freckled": "freckle[sd]", "wrinkled": r"wrinkles(?!\s+(?:in|of)\b
 ON_THE_FACE = r"(?:\s+(?:on|above|below|under|near|across|around)\s+(?:(?:the|his|her|their)\s+)?(?:\w+\s+)?(?:face|forehead|brow|eyebrow|eye|nose|cheek|lip|mouth|chin|neck)s?\b)?"
 DECADES = "teens|twenties|thirties|forties|fifties|sixties|seventies|eighties|[2-8]0s"
 NEGATED = re.compile(r"\b(?:no|not|without)\b\W+(?:\w+\W+){0,2}$")
+BESIDE = re.compile(r"\b(?:with|and|beside|by|near|behind|to|at|from|for|against|between|opposite|like|as)\W+(?:(?:an?|the|his|her|their|another|other|two|three|some|many|several)\W+)?(?:\w+\W+){0,1}$")
 DEPICTED = re.compile(r"\b(?:statue|sculpture|bust|figurine|painting|mural|poster)\s+of\W+(?:\w+\W+){0,2}$")
 
 
@@ -43,10 +44,10 @@ def traits_in(text: str) -> tuple[Trait, ...]:
     return tuple(trait for start, trait in sorted(found, key=lambda item: item[0]) if not _is_denied(text[:start].lower()))
 
 
-def genders_in(text: str) -> set[str]:
-    """'man', 'woman', both or none. It is the class word's matter, no trait, but captions must agree on it."""
-    found = [(match.start(), value) for value, words in GENDERS.items() for match in re.finditer(rf"\b(?:{words})\b", text, re.IGNORECASE)]
-    return {value for start, value in found if not DEPICTED.search(text[:start].lower())}
+def gender_of_person(text: str) -> str:
+    """'man', 'woman' or '': the first one named that is not somebody beside the person. It is the class word's matter, no trait, but captions must agree on it."""
+    found = sorted((match.start(), value) for value, words in GENDERS.items() for match in re.finditer(rf"\b(?:{words})\b", text, re.IGNORECASE))
+    return next((value for start, value in found if not (DEPICTED.search(text[:start].lower()) or BESIDE.search(text[:start].lower()))), "")
 
 
 def without_traits(text: str) -> str:

@@ -42,7 +42,9 @@ def caption_faults(class_word: str) -> list[Fault]:
         Fault("the trigger word in capitals", ("trigger",), said("photo-08", lambda text: text.replace("ohwx", "OHWX"))),
         Fault("a trigger word with a typing error", ("trigger",), said("photo-08", lambda text: text.replace("ohwx", "ohxw"))),
         Fault("an everyday trigger word", ("ambiguous trigger",), lambda _: (), dataset={"trigger_word": class_word}),
-        Fault("a trigger word inside others", ("ambiguous trigger",), _inside_others, dataset={"trigger_word": "sun"}),
+        Fault("an English word as trigger word", ("ambiguous trigger",), _called("violet"), dataset={"trigger_word": "violet"}),
+        Fault("a first name as trigger word", ("ambiguous trigger",), _called("Anna"), dataset={"trigger_word": "Anna"}),
+        Fault("a trigger word inside others", ("ambiguous trigger",), _inside_others, dataset={"trigger_word": "oli"}),
         Fault("the trigger word twice", ("repeated trigger",), said("photo-08", lambda text: f"{text}, ohwx smiling")),
         Fault("50 words", ("verbose caption",), said("photo-09", lambda text: f"{text} {_words(38)}")),
         Fault("90 words", ("verbose caption",), said("photo-09", lambda text: f"{text} {_words(80)}")),
@@ -52,7 +54,7 @@ def caption_faults(class_word: str) -> list[Fault]:
         Fault("two colours of hair", ("contradiction",), _disagreeing(("blonde hair", "blonde hair", "dark brown hair")), frozenset({"permanent traits"})),
         Fault("two colours of eyes", ("contradiction",), _disagreeing(("blue eyes", "brown eyes")), frozenset({"permanent traits"})),
         Fault("young and old", ("contradiction",), _disagreeing(("a young person", "an old person")), frozenset({"permanent traits"})),
-        Fault("man and woman", ("contradiction",), _disagreeing(("a man", "a woman")) if class_word == "person" else _disagreeing((f"a {other}",))),
+        Fault("man and woman", ("contradiction",), said("photo-13", lambda text: text.replace(f"ohwx {class_word}", f"ohwx {other}"))),
         *(Fault(f"'{trait}'", ("permanent traits",), said("photo-13", lambda text, trait=trait: f"{text}, {trait}"), _gender_of(trait, class_word)) for trait in TRAITS),
         *(Fault(f"'{trait}'", ("permanent traits",), said("photo-13", lambda text, trait=trait: f"{text}, {trait}"), is_hard=True) for trait in HARD_TRAITS),
     ]
@@ -89,10 +91,20 @@ def _damaged(folder: Path) -> Collection[str]:
     return {"photo-12.txt"}
 
 
+def _called(trigger_word: str) -> Callable[[Path], Collection[str]]:
+    """The trigger word of every caption becomes this one."""
+
+    def plant(folder: Path) -> Collection[str]:
+        for file in folder.glob("*.txt"):
+            write_caption(file, file.read_text(encoding="utf-8").replace("ohwx", trigger_word))
+        return ()
+
+    return plant
+
+
 def _inside_others(folder: Path) -> Collection[str]:
-    for file in folder.glob("*.txt"):
-        write_caption(file, file.read_text(encoding="utf-8").replace("ohwx", "sun"))
-    return said("photo-08", lambda text: f"{text}, a sunlit wall")(folder)
+    _called("oli")(folder)
+    return said("photo-08", lambda text: f"{text}, under an olive tree")(folder)
 
 
 def _said_twice(edit: Callable[[str], str]) -> Callable[[Path], Collection[str]]:

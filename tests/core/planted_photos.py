@@ -25,7 +25,6 @@ HARMLESS: dict[str, Edit] = {
     "a tenth darker": lambda image: ImageEnhance.Brightness(image).enhance(0.9),
     "a tenth brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.1),
     "more contrast": lambda image: ImageEnhance.Contrast(image).enhance(1.1),
-    "black and white": lambda image: image.convert("L").convert("RGB"),
     "mirrored": ImageOps.mirror,
     "cropped by a tenth": lambda image: middle(image, 0.9),
     "turned by 5 degrees": lambda image: image.rotate(5, Image.Resampling.BICUBIC, fillcolor=(110, 110, 110)),
@@ -38,7 +37,7 @@ def people_set(folder: Path, edit: Edit = HARMLESS["as they are"], quality: int 
     for name in PEOPLE:
         edit(opened(PHOTOS / f"{name}.jpg")).save(folder / f"{name}.jpg", quality=quality)
         write_caption(folder / f"{name}.txt", f"ohwx, {SCENES[name]}")
-    return CleanSet("photos", folder, SETTINGS, frozenset({"count", "different person", "dark", "lonely bucket"}))
+    return CleanSet("photos", folder, SETTINGS, frozenset({"count", "different person", "dark", "lonely bucket", "not judged"}))
 
 
 def views_set(folder: Path, name: str) -> CleanSet:
@@ -48,7 +47,7 @@ def views_set(folder: Path, name: str) -> CleanSet:
     for number in range(VIEWS):
         image = middle(opened(PHOTOS / f"{name}.jpg"), rng.uniform(0.82, 1))
         ImageEnhance.Brightness(image).enhance(rng.uniform(0.85, 1.1)).save(folder / f"view-{number}.jpg", quality=rng.randint(75, 95))
-    return CleanSet("one person", folder, SETTINGS, frozenset({"count", "caption", "near duplicate", "same shot", "light variety", "lonely bucket"}))
+    return CleanSet("one person", folder, SETTINGS, frozenset({"count", "caption", "near duplicate", "same shot", "light variety", "lonely bucket", "not judged"}))
 
 
 def view_faults(name: str) -> list[Fault]:
@@ -68,6 +67,7 @@ def photo_faults(name: str, other: str) -> list[Fault]:
         Fault("motion over 1/60 of the width", ("blur",), changed(name, lambda image: moved(image, image.width // 60))),
         Fault("a third of the size, enlarged again", ("blur", "soft"), changed(name, lambda image: image.resize((image.width // 3, image.height // 3), Image.Resampling.BOX).resize(image.size, Image.Resampling.BICUBIC)), is_hard=True),
         Fault("a stop too bright", ("overexposed",), changed(name, lambda image: developed(image, 1)), is_hard=True),
+        Fault("black and white", ("black and white",), changed(name, lambda image: image.convert("L").convert("RGB"))),
         Fault("two stops too bright", ("overexposed",), changed(name, lambda image: developed(image, 2))),
         *(Fault(words, ("sideways",), changed(name, lambda image, turn=turn: image.transpose(turn))) for turn, words in zip(TURNS, ("a quarter turn left", "a half turn", "a quarter turn right"), strict=True)),
         Fault("two people side by side", ("several people",), _beside(name, other)),

@@ -22,7 +22,7 @@ def test_the_three_gravest_checks_come_first_each_once():
 def test_every_text_is_escaped_and_photos_without_an_address_have_no_picture():
     body = report_body(report(finding("blur", "warning", "<p>", "gone", value=0.61, threshold=0.55)), lambda name: f"x?{name}&" if name != "gone" else None)
     assert "<i>" not in body.replace("<i style", "") and "&lt;i&gt;" in body and 'src="x?&lt;p&gt;&amp;"' in body and "<b>," not in body
-    assert body.count("<img") == 1 and "measured 0.61, threshold 0.55" in body
+    assert body.count("<img") == 1 and "Blur 61%; sharp faces stay below 55%." in body
 
 
 def test_the_coverage_picture_counts_and_marks_what_is_missing():
