@@ -26,7 +26,7 @@ from ui.settings_form import SettingsForm
 from ui.studio import Studio
 
 
-def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button, dataset: DatasetTab) -> None:
+def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button, report: gr.HTML, dataset: DatasetTab) -> None:
     """A remedy changes the photos, so that they are analyzed again and drawn anew in the Dataset tab."""
     pressed = gr.Textbox(visible="hidden", elem_id="remedy")
 
@@ -54,6 +54,8 @@ def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button
         start_analysis(studio.analyst, settings, studio.store)
         return dataset.show(settings.dataset.folder, settings.dataset.trigger_word)
 
+    # The grid marks what the analysis found; this text changes when a report was made.
+    report.change(shows_errors(dataset.show), [dataset.folder, dataset.trigger], dataset.drawn, **QUIET)
     analyze.click(shows_errors(start), form.inputs, None, **QUIET)
     pressed.change(shows_errors(do), [pressed, *form.inputs], dataset.drawn, **QUIET)
     undo.click(shows_errors(take_back), form.inputs, dataset.drawn, **QUIET)

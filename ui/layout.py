@@ -46,7 +46,7 @@ def build_page(studio: Studio) -> gr.Blocks:
 
         inputs = [form.components["dataset.folder"], training.run, evaluation.lora, evaluation.grid, form.components["dataset.trigger_word"], form.components["dataset.resolution"]]
         outputs = [seen, *training.outputs, *evaluation.outputs, report, training.readiness]
-        analyzer_tab.wire(studio, form, analyze, undo, dataset)
+        analyzer_tab.wire(studio, form, analyze, undo, report, dataset)
         training.wire()
         evaluation.wire()
         page.load(lambda *values: refresh(NOTHING_SEEN, *values), inputs, outputs, **QUIET)

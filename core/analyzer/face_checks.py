@@ -178,10 +178,13 @@ def check_framing(photos: Sequence[Photo]) -> Iterable[Finding]:
 
 
 def coverage_of(photos: Sequence[Photo]) -> Coverage:
-    """How many photos there are of each angle and framing."""
+    """How many photos there are of each angle and framing, and their light."""
     cells = Counter((face.angle if face.angle == "front view" else f"{face.angle} {face.facing}", "portrait" if face.framing == "close-up" else face.framing) for face in _first_faces(photos))
-    lightness = tuple(photo.measures.person.light.lightness for photo in photos if photo.measures.person and photo.measures.person.light)
-    return Coverage(cells={f"{angle}, {framing}": count for (angle, framing), count in sorted(cells.items())}, lightness=lightness)
+    lights = [photo.measures.person.light for photo in photos if photo.measures.person and photo.measures.person.light]
+    return Coverage(
+        cells={f"{angle}, {framing}": count for (angle, framing), count in sorted(cells.items())},
+        lightness=tuple(light.lightness for light in lights), side=tuple(light.side for light in lights), warmth=tuple(light.warmth for light in lights),
+    )  # fmt: skip
 
 
 def counts_as_person(score: float, area: float) -> bool:

@@ -36,10 +36,12 @@ class Finding(Value):
 
 
 class Coverage(Value):
-    """Photos by 'angle, framing' as their faces were read, and L* of the faces that were located."""
+    """Photos by 'angle, framing' as their faces were read, and the light on the faces that were located (core.analyzer.face_pixels.Light)."""
 
     cells: dict[str, int] = {}
     lightness: tuple[float, ...] = ()
+    side: tuple[float, ...] = ()
+    warmth: tuple[float, ...] = ()
 
 
 class BucketRow(Value):
@@ -74,10 +76,10 @@ class AnalysisReport(Value):
 
     @property
     def top_fixes(self) -> list[Finding]:
-        """One finding of each of the three checks that matter most: the gravest first, then those that concern most photos."""
+        """One finding of each of the three checks that matter most: the gravest first, then those that concern most photos; what names no photo concerns them all."""
         concerned: Counter[str] = Counter()
         for finding in self.findings:
-            concerned[finding.check] += max(1, len(finding.photos))
+            concerned[finding.check] += len(finding.photos) or self.photo_count
         gravest = {finding.check: finding for finding in reversed(self.findings) if finding.severity != "note"}
         return sorted(gravest.values(), key=lambda finding: (SEVERITIES.index(finding.severity), -concerned[finding.check]))[:3]
 
@@ -94,8 +96,8 @@ class AnalysisReport(Value):
 
 # A finding's number beside the one it was held against, where the finding does not say both itself.
 NUMBERS = {
-    "resolution": "Enlarged {value:.2f} times; above {threshold:.2f} it turns soft.",
-    "crop": "{value:.0%} is cut away; up to {threshold:.0%} is fine.",
+    "resolution": "{value:.2f} times; more than {threshold:.2f} is too much.",
+    "crop": "Up to {threshold:.0%} is fine.",
     "near duplicate": "{value:.0f} of 64 marks differ; up to {threshold:.0f} it is the same photo.",
     "same shot": "The faces are {value:.0%} alike; different photos stay below {threshold:.0%}.",
     "verbose caption": "{value:.0f} words at most; {threshold:.0f} are the limit.",
@@ -108,7 +110,7 @@ NUMBERS = {
     "fine detail": "Fine detail {value:.0f}; sharp faces have more than {threshold:.0f}.",
     "dark": "Brightness {value:.0f} of 100; beside the other photos {threshold:.0f} is the least.",
     "dark set": "Brightness {value:.0f} of 100; at least {threshold:.0f} is needed.",
-    "overexposed": "{value:.0%} of the face is pure white or one pure colour; above {threshold:.0%} it shows.",
+    "overexposed": "Pure white or one pure colour; up to {threshold:.0%} is bearable.",
     "framing": "{value:.0f} photos show more than head and shoulders; {threshold:.0f} are wanted.",
 }
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.dataset.captions import Caption, read_caption
+from core.dataset.clean import unread_format
 from core.dataset.names import studio_folder
 from core.errors import Refused, UserError
 from core.settings import DatasetSettings, RegularizationSettings
@@ -97,7 +98,7 @@ def files_state(folder: Path) -> str:
     places = [place for place in (folder, folder / "images", folder / "captions") if place.is_dir()]
     try:
         files = [entry for place in places for entry in place.iterdir() if not entry.name.startswith(".") and entry.is_file()]
-        known = [(str(file), status.st_size, status.st_mtime_ns) for file in (*files, excluded_file(folder)) if file.exists() and (status := file.stat())]
+        known = [(str(file.relative_to(folder)), status.st_size, status.st_mtime_ns) for file in (*files, excluded_file(folder)) if file.exists() and (status := file.stat())]
     except OSError:
         return ""  # Somebody is at work there, so that it is another one in a moment.
     return hashlib.sha256(repr(sorted(known)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
@@ -160,7 +161,8 @@ def _photos(files: list[Path], problems: list[Problem]) -> dict[str, Path]:
     for file in files:
         suffix = file.suffix.lower()
         if suffix in OTHER_IMAGE_SUFFIXES:
-            problems.append(Problem(file, f"{suffix[1:].upper()} is not read here.", "Save it as JPG or PNG."))
+            refusal = unread_format(suffix, file.name)
+            problems.append(Problem(file, refusal.what, refusal.fix))
         elif suffix in IMAGE_SUFFIXES and file.stem in photos:
             problems.append(Problem(file, f"There is another photo called '{file.stem}' ({photos[file.stem].name}), and they would share one caption.", "Rename one of them."))
         elif suffix in IMAGE_SUFFIXES:
