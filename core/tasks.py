@@ -45,10 +45,12 @@ def analysis_log(dataset_folder: str, store: RunStore) -> EventLog:
 
 
 def kept_report(dataset_folder: str, store: RunStore) -> tuple[AnalysisReport | None, float]:
-    """The last report of a dataset and when it was made, in seconds since the epoch."""
+    """The last report of a dataset and when it was made, in seconds since the epoch; none of another folder that has the same name."""
     file = report_file(dataset_folder, store)
     report = read_report(file)
-    return report, file.stat().st_mtime if report else 0.0
+    if report is None or Path(report.folder).resolve() != Path(dataset_folder).resolve():
+        return None, 0.0
+    return report, file.stat().st_mtime
 
 
 def analyze(settings: Settings, store: RunStore) -> Iterator[RunEvent]:

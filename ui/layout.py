@@ -37,17 +37,17 @@ def build_page(studio: Studio) -> gr.Blocks:
             with gr.Tab("4 Evaluation", id="evaluation", render_children=True):
                 evaluation = EvaluationTab(studio, form)
 
-        def refresh(last: tuple, folder: str, run: str | None, lora: str | None, grid: str | None) -> list[Any]:
+        def refresh(last: tuple, folder: str, run: str | None, lora: str | None, grid: str | None, trigger_word: str | None, resolution: float | None) -> list[Any]:
             """Everything that may have changed since this tab last drew; what has not is not sent."""
             training_key, training_values = training.render(run, last[0])
             evaluation_key, evaluation_values = evaluation.render(lora, grid, last[1])
-            report_key, report_values = analyzer_tab.render(studio, folder, last[2])
+            report_key, report_values = analyzer_tab.render(studio, folder, trigger_word or "", resolution, last[2])
             return [(training_key, evaluation_key, report_key), *training_values, *evaluation_values, *report_values]
 
-        inputs = [form.components["dataset.folder"], training.run, evaluation.lora, evaluation.grid]
+        inputs = [form.components["dataset.folder"], training.run, evaluation.lora, evaluation.grid, form.components["dataset.trigger_word"], form.components["dataset.resolution"]]
         outputs = [seen, *training.outputs, *evaluation.outputs, report, training.readiness]
         dataset.captions.wire(dataset, form, page)
-        analyzer_tab.wire(studio, form, analyze, undo, dataset)
+        analyzer_tab.wire(studio, form, analyze, undo, report, dataset)
         training.wire()
         evaluation.wire()
         page.load(lambda *values: refresh(NOTHING_SEEN, *values), inputs, outputs, **QUIET)
