@@ -22,11 +22,13 @@ from core.errors import Refused, UserError
 from core.runs import RunStore
 from tests.core.archives import pack, png
 from tests.ui.cut_proxy import CutProxy
+from tests.ui.running import TOKEN
+from ui.server.credentials import Credentials
 from ui.server.gate import Gate
+from ui.server.login import Brake
 from ui.server.uploads import add_upload_routes
 from ui.studio import Studio
 
-TOKEN = "a-token-of-enough-length"
 BATCH = "ab" * 8
 
 
@@ -221,7 +223,7 @@ def test_unknown_batches_and_junk_are_answered_in_words_and_codes(client, datase
 @pytest.fixture
 def running(routes, tmp_path):
     """The routes behind the gate, on a real socket."""
-    config = uvicorn.Config(Gate(routes, TOKEN, b"x" * 32), host="127.0.0.1", port=0, log_level="critical")
+    config = uvicorn.Config(Gate(routes, Credentials(TOKEN, b"x" * 32), Brake()), host="127.0.0.1", port=0, log_level="critical")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
