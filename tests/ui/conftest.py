@@ -10,12 +10,12 @@ from tests.ui.running import RunningStudio, start_studio
 
 @pytest.fixture(scope="session")
 def one_studio(tmp_path_factory, demo_subject) -> RunningStudio:
-    before = os.getcwd()
+    root, before = tmp_path_factory.mktemp("running"), os.getcwd()
     os.chdir(ROOT)
-    try:
-        running = start_studio(tmp_path_factory.mktemp("running"))
-    finally:
-        os.chdir(before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(root / "gradio"))
+        running = start_studio(root)
+    os.chdir(before)
     yield running
     running.server.leave()
     running.server.wait(5)

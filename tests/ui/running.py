@@ -4,8 +4,9 @@ import hashlib
 import http.client
 import json
 import re
-import uuid
-from dataclasses import dataclass, field
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -56,7 +57,6 @@ class RunningStudio:
     app: FastAPI
     gate: Gate
     server: Server
-    hold: list = field(default_factory=list)
 
     @property
     def port(self) -> int:
@@ -93,7 +93,7 @@ class RunningStudio:
 
     def call(self, index, values, trigger=None) -> dict:
         """Call a handler of the page as its script does; the record that ends it: `success` and `output`."""
-        session = uuid.uuid4().hex[:12]
+        session = f"session{threading.get_ident()}"
         joined = self.post_json("/gradio_api/queue/join", {"fn_index": index, "data": values, "session_hash": session, "trigger_id": trigger, "event_data": None})
         if joined.status != 200:
             return {"success": False, "output": {"error": joined.text}, "status": joined.status}
@@ -107,6 +107,11 @@ class RunningStudio:
         finally:
             connection.close()
         raise AssertionError(f"no end of call {index}")
+
+    def call_many(self, calls) -> list[dict]:
+        """(index, values) each, eight at a time; the records in the same order."""
+        with ThreadPoolExecutor(8) as pool:
+            return list(pool.map(lambda one: self.call(*one), calls))
 
     def config(self) -> dict:
         return self.ask_as_owner("GET", "/config").json()

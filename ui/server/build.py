@@ -34,5 +34,7 @@ def build_app(studio: Studio) -> fastapi.FastAPI:
         app, page, path="/", theme=theme(), css=CSS, head=HEAD + SCRIPTS, footer_links=[], show_error=False, run_history=False, enable_monitoring=False, ssr_mode=False,
         mcp_server=False, pwa=False, allowed_paths=[], blocked_paths=[str(secrets_folder(studio.store.root).resolve())], max_file_size=LARGEST_UPLOAD,
     )  # fmt: skip
+    # Gradio checks which files a request may name only once this is set, and a mounted page is never "launched": without it a made-up file value reads any file of the machine.
+    page.has_launched = True
     app.add_middleware(CountDownloads, downloads=studio.downloads)
     return app

@@ -20,8 +20,8 @@ OPEN_PATHS = frozenset({"/healthz"})
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 # What Gradio serves and this page never asks for: not even the owner's browser may be led there.
 SHUT_PATHS = (
-    "/monitoring", "/pwa_icon", "/gradio_api/custom_component", "/gradio_api/deep_link", "/gradio_api/dev", "/gradio_api/mcp", "/gradio_api/monitoring", "/gradio_api/process_recording",
-    "/gradio_api/proxy=", "/gradio_api/run-history", "/gradio_api/runs", "/gradio_api/stream", "/gradio_api/vibe",
+    "/monitoring", "/pwa_icon", "/gradio_api/api", "/gradio_api/call", "/gradio_api/custom_component", "/gradio_api/deep_link", "/gradio_api/dev", "/gradio_api/mcp", "/gradio_api/monitoring", "/gradio_api/openapi.json",
+    "/gradio_api/process_recording", "/gradio_api/proxy=", "/gradio_api/run-history", "/gradio_api/runs", "/gradio_api/stream", "/gradio_api/vibe",
 )  # fmt: skip
 NOT_LOCAL = "This studio asks for no access token, so it answers to localhost only. Open it as http://localhost, or start it with --public."
 
