@@ -97,10 +97,11 @@ def furnished(store: RunStore, mask: Mask) -> Studio:
     api_key = os.environ.pop("RUNPOD_API_KEY", "")
     os.environ.pop("APP_TOKEN", None)
     machine = this_machine(os.environ)
-    trainer, analyst, downloads = Worker(machine, mask), Worker(machine, mask), Downloads()
+    trainer, analyst, captioner = (Worker(machine, mask) for _ in range(3))
+    downloads = Downloads()
 
     def busy() -> str | None:
-        if trainer.is_busy() or analyst.is_busy() or store.holder() is not None:
+        if trainer.is_busy() or analyst.is_busy() or captioner.is_busy() or store.holder() is not None:
             return "A job is running."
         return "A download is running." if downloads.active else None
 
@@ -111,7 +112,7 @@ def furnished(store: RunStore, mask: Mask) -> Studio:
     notes = tuple(filter(None, (machine.note, *(volume_notes(store, os.environ) if machine.pod else ()))))
     for note in notes:
         print(f"\n*** {note} ***\n", file=sys.stderr, flush=True)
-    return Studio(store, guide_variables(os.environ), trainer=trainer, analyst=analyst, machine=machine, notes=notes, downloads=downloads, pod_stop=pod_stop)
+    return Studio(store, guide_variables(os.environ), trainer=trainer, analyst=analyst, captioner=captioner, machine=machine, notes=notes, downloads=downloads, pod_stop=pod_stop)
 
 
 def volume_notes(store: RunStore, environment: Mapping[str, str]) -> list[str | None]:

@@ -17,8 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.events import RunStarted
 from core.presets import resolve
@@ -29,7 +28,7 @@ STREAMS, SLOW = 300, 20
 
 def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
-    os.chdir(ROOT)
+    os.chdir(Path(__file__).resolve().parent.parent)
     with tempfile.TemporaryDirectory() as output:
         print(json.dumps({"case": "idle"} | _measured(RunStore(Path(output) / "idle"), seconds, training=None)), flush=True)
         store = RunStore(Path(output) / "busy")

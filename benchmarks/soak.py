@@ -15,8 +15,7 @@ from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.events import FixedNoiseLoss, ImageSaved, RunStarted, StepDone
 from core.runs import Run
@@ -30,7 +29,7 @@ HOUR = 3600
 
 def main() -> None:
     hours = float(sys.argv[1]) if len(sys.argv) > 1 else 8.0
-    os.chdir(ROOT)
+    os.chdir(Path(__file__).resolve().parent.parent)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder) / "gradio")
         running = start_studio(Path(folder))

@@ -33,7 +33,7 @@ def main() -> int:
     settings, lora = _find(arguments.run_or_file, store, resolved.settings)
     prompts = read_prompts(arguments.prompts) if arguments.prompts else read_prompts()
     request = grid_request(settings, str(lora), prompts, parse_strengths(" ".join(arguments.strengths)))
-    stop_on_signals(store)
+    stop_on_signals(store.stop_request())
     name, last = evaluate_here(request, store, ProgressLine())
     print(f"Pictures: {evaluations_folder(store.root) / name}")
     return exit_code(last)

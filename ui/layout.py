@@ -49,6 +49,7 @@ def build_page(studio: Studio) -> gr.Blocks:
 
         inputs = [form.components["dataset.folder"], training.run, evaluation.lora, evaluation.grid]
         outputs = [seen, *training.outputs, *evaluation.outputs, report, training.readiness]
+        dataset.captions.wire(dataset, form, page)
         analyzer_tab.wire(studio, form, analyze, undo, dataset)
         training.wire()
         evaluation.wire()

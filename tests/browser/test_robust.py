@@ -76,7 +76,8 @@ def test_a_server_killed_and_restarted_under_an_open_page_is_said_and_the_page_r
     page.get_by_role("tab", name="Training").click()
     expect(page.locator("#status")).to_contain_text("No run yet", timeout=SOON)
     expect(page.locator("#start")).to_be_enabled(timeout=SOON)
-    assert [fault for fault in faults if "ERR_CONNECTION" not in fault and "Failed to load resource" not in fault and "Failed to fetch" not in fault] == []
+    away = ("ERR_CONNECTION", "Failed to load resource", "Failed to fetch", "Connection errored out")  # what a browser and Gradio say of a server that is away
+    assert [fault for fault in faults if not any(words in fault for words in away)] == []
     context.close()
 
 
@@ -97,6 +98,5 @@ def test_two_tabs_that_both_press_start_make_one_run_and_show_the_same(browser, 
     pages[1].locator("#stop").click()
     for page in pages:
         expect(page.locator("#status")).to_contain_text("Stopped", timeout=SOON)
-    pages[0].locator("#stop").is_disabled()
     assert faults == []
     context.close()

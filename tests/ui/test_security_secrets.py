@@ -1,6 +1,5 @@
 """S17 and S20: no secret in anything that is answered, written or logged; Gradio's own risks are off and stay off."""
 
-import json
 import logging
 import os
 import re
@@ -8,7 +7,6 @@ import stat
 import subprocess
 import sys
 import time
-import urllib.request
 from importlib.metadata import version
 
 import pytest

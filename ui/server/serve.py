@@ -15,6 +15,7 @@ from pathlib import Path
 
 import uvicorn
 
+from core.caption_tasks import captions_stop
 from core.errors import UserError
 from ui.server.gate import Gate
 from ui.server.patience import PatientProtocol
@@ -93,12 +94,15 @@ def leave(server: Server, studio: Studio) -> None:
         print("The step under way takes long; all is saved when it ends. Ctrl+C again ends at once, back to the last checkpoint.", file=sys.stderr)
         while not studio.trainer.wait(1.0):
             pass
+    studio.captioner.wait(max(0.0, ends - time.monotonic()))
     server.wait(ends - time.monotonic())
 
 
 def ask_to_save(studio: Studio) -> None:
     if studio.trainer.is_busy():
         studio.store.stop_request().make("shutdown")
+    if studio.captioner.is_busy():
+        captions_stop(studio.store).make("shutdown")
 
 
 def _on_signals(asked: threading.Event, studio: Studio) -> None:
