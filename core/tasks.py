@@ -19,6 +19,7 @@ from core.evaluation.grid import GridRequest, evaluations_folder
 from core.evaluation.prompts import fill
 from core.events import Phase, RunEvent, RunStopped
 from core.jobs import Job, Worker, drain
+from core.machine import START_WITH_GPU, Machine
 from core.presets import Resolved
 from core.runs import EventLog, Run, RunStore, training_words
 from core.settings import Settings
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from core.training.world import World
 
 Listener = Callable[[RunEvent], None]
+# Hidden size up to which a model runs on a CPU in minutes: the pocket FLUX has 192, FLUX.1-dev 3072.
+REHEARSAL_WIDTH = 512
 
 
 def analysis_folder(output: Path, dataset_folder: str) -> Path:
@@ -58,7 +61,7 @@ def analyze(settings: Settings, store: RunStore) -> Iterator[RunEvent]:
     from core.analyzer.analyze import analyze as analyze_dataset
 
     file = report_file(settings.dataset.folder, store)
-    yield from analyze_dataset(settings, file, str(file.relative_to(store.root)), MEASURES_FOLDER)
+    yield from analyze_dataset(settings, file, file.relative_to(store.root).as_posix(), MEASURES_FOLDER)
 
 
 def remedy(settings: Settings, number: int, names: Sequence[str], store: RunStore) -> None:
@@ -130,6 +133,7 @@ def train(run: Run, store: RunStore, resume: bool, world: World | None = None) -
 def start_training(worker: Worker, settings: Settings, store: RunStore) -> None:
     """Create the run inside the lock and train it on the worker's thread. Raises Refused or UserError; then nothing was started."""
     check_startable(settings)
+    check_device(worker.machine, settings.model.path)
 
     def prepare() -> tuple[Job, EventLog]:
         run = store.create(settings)
@@ -141,6 +145,7 @@ def start_training(worker: Worker, settings: Settings, store: RunStore) -> None:
 def start_resume(worker: Worker, name: str, store: RunStore) -> None:
     """Go on with an interrupted, stopped or failed run from its newest whole checkpoint."""
     run = resumable(name, store)
+    check_device(worker.machine, run.settings.model.path)
 
     def prepare() -> tuple[Job, EventLog]:
         return (lambda: train(run, store, resume=True)), run.log
@@ -201,6 +206,7 @@ def start_evaluation(worker: Worker, request: GridRequest, store: RunStore) -> s
     """
     if request.lora not in lora_names(store):
         raise Refused(f"There is no LoRA called '{request.lora}'.", str(store.root), f"LoRA files here: {', '.join(lora_names(store)) or 'none yet'}.")
+    check_device(worker.machine, request.model_path)
     name = new_grid_name(request, store)
 
     def prepare() -> tuple[Job, EventLog]:
@@ -228,6 +234,7 @@ def class_photos_log(settings: Settings, store: RunStore) -> EventLog:
 def start_class_photos(worker: Worker, settings: Settings, count: int, store: RunStore) -> None:
     """Draw class photos for regularization on the worker's thread. Raises Refused or UserError; then nothing was started."""
     check_startable(settings)
+    check_device(worker.machine, settings.model.path)
     worker.start(store.exclusive("drawing class photos"), lambda: _class_photos_job(settings, count, store))
 
 
@@ -306,6 +313,16 @@ def check_startable(settings: Settings) -> None:
     open_model_folder(Path(settings.model.path))
     open_photos(settings.dataset)
     open_class_photos(settings.regularization)
+
+
+def check_device(machine: Machine, model_path: str) -> None:
+    """A pod that came back without a GPU is no place for a large model: weeks on its CPU, by the minute. Raises Refused; a model for rehearsal may run."""
+    if not machine.is_pod_without_gpu:
+        return
+    from core.flux.model_folder import open_model_folder
+
+    if open_model_folder(Path(model_path)).hidden > REHEARSAL_WIDTH:
+        raise Refused("This pod has no GPU, and this model needs one.", model_path, f"{START_WITH_GPU} The pocket FLUX runs here as a rehearsal, and everything made so far can be downloaded.")
 
 
 def resumable(name: str, store: RunStore) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -22,6 +23,8 @@ def build_page(studio: Studio) -> gr.Blocks:
     form = SettingsForm(studio, studio.resolved(preset))
     with gr.Blocks(title="Identity LoRA Studio", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
         gr.HTML(MASTHEAD)
+        for note in studio.notes:
+            gr.HTML(f'<p class="notice" role="alert">{escape(note)}</p>')
         seen = gr.State(NOTHING_SEEN)
         with gr.Tabs(overflow_behavior="wrap"):
             with gr.Tab("1 Dataset", id="dataset", render_children=True):

@@ -30,6 +30,7 @@ CSS = REPORT_CSS + """
 .masthead { display: flex; flex-wrap: wrap; align-items: baseline; gap: .3rem 1rem; padding: .4rem 0 .2rem; }
 .masthead h1 { font-size: 1.45rem; margin: 0; letter-spacing: -.01em; }
 .masthead span { color: var(--body-text-color-subdued); }
+.notice { margin: .2rem 0; padding: .6rem .9rem; border-left: 5px solid #b3392c; border-radius: 8px; background: var(--background-fill-primary); font-weight: 600; }
 .empty { padding: 2.2rem 1rem; text-align: center; color: var(--body-text-color-subdued); border: 1px dashed var(--border-color-primary); border-radius: 10px; }
 .photos { display: grid; grid-template-columns: repeat(auto-fill, minmax(148px, 1fr)); gap: 12px; }
 .photos figure { margin: 0; border: 1px solid var(--border-color-primary); border-radius: 10px; overflow: hidden; background: var(--background-fill-primary); }

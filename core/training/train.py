@@ -225,7 +225,7 @@ def _periodic_checkpoint(state: TrainState, parts: Parts, measured: FixedNoiseLo
 
 def _saved(state: TrainState, parts: Parts, measured: FixedNoiseLoss | None) -> CheckpointSaved:
     run = parts.run
-    return CheckpointSaved(step=state.step, file=str(save_checkpoint(state, run, measured.held_out if measured else None).relative_to(run.folder)))
+    return CheckpointSaved(step=state.step, file=save_checkpoint(state, run, measured.held_out if measured else None).relative_to(run.folder).as_posix())
 
 
 def _publish(state: TrainState, parts: Parts) -> Iterator[ReportSaved]:
