@@ -83,6 +83,25 @@ def test_the_analysis_is_the_pages_and_json_too(photos, tmp_path):
     assert missing.returncode == 2 and "Traceback" not in missing.stderr
 
 
+def test_photos_are_captioned_by_command_and_a_dry_run_writes_nothing(photos, tmp_path):
+    folder = tmp_path / "anna"
+    shutil.copytree(photos, folder, ignore=shutil.ignore_patterns(".studio", "photo-0[12].txt"))
+    before = {file.name: file.read_bytes() for file in folder.glob("*.txt")}
+
+    def caption(*arguments):
+        return call("scripts/caption_dataset.py", folder, "--preset", "demo", *arguments, variables={"OUT_DIR": tmp_path / "output"})
+
+    dry = caption("--dry-run")
+    assert dry.returncode == 0 and dry.stdout.count("  new: ohwx ") == 2 and "Nothing was written" in dry.stdout, dry.stderr
+    assert {file.name: file.read_bytes() for file in folder.glob("*.txt")} == before
+    done = caption()
+    assert done.returncode == 0 and "2 captions written" in done.stdout and {file.name: file.read_bytes() for file in folder.glob("*.txt") if file.name in before} == before
+    assert len(list(folder.glob("*.txt"))) == 6
+    for arguments, words in (((), "has a caption"), (("--which", "all", "--captioner", "/nowhere"), "holds no model")):
+        refused = caption(*arguments)
+        assert refused.returncode == 2 and words in refused.stderr and "Traceback" not in refused.stderr
+
+
 @pytest.mark.parametrize("profile", ["", "medium"])
 def test_tmux_train_asks_for_a_profile(profile):
     result = subprocess.run(["bash", "scripts/tmux_train.sh", profile], cwd=ROOT, capture_output=True, text=True, timeout=30)
