@@ -45,6 +45,11 @@ def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button
         history.undo(Path(settings.dataset.folder))
         return _again(settings)
 
+    def drawn(folder_name: str, trigger_word: str) -> list[Any]:
+        """Undo says here too what it would take back."""
+        values = dataset.show(folder_name, trigger_word)
+        return [*values, values[dataset.drawn.index(dataset.tools["undo"])]]
+
     def _require_idle() -> None:
         """The report on the screen is about to be replaced; its numbers would mean other findings."""
         if studio.analyst.is_busy():
@@ -55,7 +60,7 @@ def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button
         return dataset.show(settings.dataset.folder, settings.dataset.trigger_word)
 
     # The grid marks what the analysis found; this text changes when a report was made.
-    report.change(shows_errors(dataset.show), [dataset.folder, dataset.trigger], dataset.drawn, **QUIET)
+    report.change(shows_errors(drawn), [dataset.folder, dataset.trigger], [*dataset.drawn, undo], **QUIET)
     analyze.click(shows_errors(start), form.inputs, None, **QUIET)
     pressed.change(shows_errors(do), [pressed, *form.inputs], dataset.drawn, **QUIET)
     undo.click(shows_errors(take_back), form.inputs, dataset.drawn, **QUIET)
@@ -103,7 +108,7 @@ def _html(studio: Studio, dataset_folder: str, events: list[RunEvent], report: A
     view = fold(events)
     if view.failure:
         return f'<div class="verdict fix"><b>{escape(view.failure.what)}</b><span>{escape(view.failure.fix)}</span></div>'
-    if studio.analyst.is_busy():
+    if studio.analyst.is_busy() and view.state == "running":  # Else it is busy with another folder.
         done = f" {view.phase_done} of {view.phase_total}" if view.phase_total else ""
         return f'<div class="verdict" role="status">{escape(view.phase)}{done}</div>'
     if report is None:

@@ -54,7 +54,7 @@ def caption_faults(class_word: str) -> list[Fault]:
         Fault("two colours of hair", ("contradiction",), _disagreeing(("blonde hair", "blonde hair", "dark brown hair")), frozenset({"permanent traits"})),
         Fault("two colours of eyes", ("contradiction",), _disagreeing(("blue eyes", "brown eyes")), frozenset({"permanent traits"})),
         Fault("young and old", ("contradiction",), _disagreeing(("a young person", "an old person")), frozenset({"permanent traits"})),
-        Fault("man and woman", ("contradiction",), said("photo-13", lambda text: text.replace(f"ohwx {class_word}", f"ohwx {other}"))),
+        Fault("man and woman", ("contradiction",), _renamed(class_word, ("man", "woman") if class_word == "person" else (other,))),
         *(Fault(f"'{trait}'", ("permanent traits",), said("photo-13", lambda text, trait=trait: f"{text}, {trait}"), _gender_of(trait, class_word)) for trait in TRAITS),
         *(Fault(f"'{trait}'", ("permanent traits",), said("photo-13", lambda text, trait=trait: f"{text}, {trait}"), is_hard=True) for trait in HARD_TRAITS),
     ]
@@ -118,6 +118,15 @@ def _said_twice(edit: Callable[[str], str]) -> Callable[[Path], Collection[str]]
 def _disagreeing(claims: Iterable[str]) -> Callable[[Path], Collection[str]]:
     def plant(folder: Path) -> Collection[str]:
         return {name for number, claim in enumerate(claims, 13) for name in said(f"photo-{number:02d}", lambda text, claim=claim: f"{text}, {claim}")(folder)}
+
+    return plant
+
+
+def _renamed(class_word: str, others: Iterable[str]) -> Callable[[Path], Collection[str]]:
+    """'ohwx woman' becomes 'ohwx man' in one caption each."""
+
+    def plant(folder: Path) -> Collection[str]:
+        return {name for number, other in enumerate(others, 13) for name in said(f"photo-{number:02d}", lambda text, other=other: text.replace(f"ohwx {class_word}", f"ohwx {other}"))(folder)}
 
     return plant
 

@@ -27,7 +27,7 @@ def file_faults(name: str) -> list[Fault]:
         Fault("text", ("file",), _replaced(name, "jpg", lambda _: b"<html>not found</html>")),
         Fault("HEIC by name", ("file",), _replaced(name, "heic", lambda image: _encoded(image, "JPEG")), frozenset({"orphan caption"})),
         Fault("a PNG called JPG", ("format",), _kept(name, "jpg", lambda image: _encoded(image, "PNG"))),
-        Fault("an animated WebP", ("animated",), _kept(name, "webp", lambda image: _encoded(image, "WEBP", save_all=True, append_images=[image.rotate(9)]))),
+        Fault("an animated WebP", ("animated",), _kept(name, "webp", lambda image: _encoded(image, "WEBP", save_all=True, append_images=[image.rotate(9)])), frozenset({"odd file"})),
         Fault("an animated PNG", ("animated",), _kept(name, "png", lambda image: _encoded(image, "PNG", save_all=True, append_images=[image.rotate(9)]))),
     ]
 
