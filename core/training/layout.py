@@ -71,11 +71,10 @@ def place_transformer(plan: MemoryPlan, settings: Settings, model: ModelFolder, 
 
 
 def new_optimizer(parameters: list[nn.Parameter], settings: Settings) -> torch.optim.Optimizer:
-    """Fused where the device has it: the other kinds copy the whole LoRA at each step."""
+    """Fused: the other kinds copy the whole LoRA at each step, or take a dozen small operations for each layer."""
     if settings.optimizer.kind == "adamw8bit":
         return AdamW8bit(parameters, settings.optimizer.learning_rate, weight_decay=settings.optimizer.weight_decay)
-    fused = parameters[0].device.type == "cuda"
-    return torch.optim.AdamW(parameters, settings.optimizer.learning_rate, weight_decay=settings.optimizer.weight_decay, fused=fused)
+    return torch.optim.AdamW(parameters, settings.optimizer.learning_rate, weight_decay=settings.optimizer.weight_decay, fused=True)
 
 
 def relay(state: TrainState, plan: MemoryPlan, settings: Settings, model: ModelFolder, hardware: Hardware) -> None:
