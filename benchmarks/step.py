@@ -97,7 +97,7 @@ def our_steps(accumulation: int, checkpointing: bool, device: str, most: int):
 
     from core.flux.encode import LatentMoments, PromptEmbeds
     from core.flux.forward import checkpoint_blocks
-    from core.flux.lora import add_lora
+    from core.flux.lora import add_lora, keep_gelu
     from core.flux.models import Hardware
     from core.runs import RunStore
     from core.settings import parse_settings
@@ -113,8 +113,9 @@ def our_steps(accumulation: int, checkpointing: bool, device: str, most: int):
         run = RunStore(Path(folder)).create(settings)
     transformer = model(device)
     parameters = add_lora(transformer, RANK, RANK, settings.lora.targets, seed=0)
-    plan = MemoryPlan(False, DOUBLE + SINGLE if checkpointing else 0, most)
+    plan = MemoryPlan(False, DOUBLE + SINGLE if checkpointing else 0, most, keeps_gelu=not checkpointing)
     checkpoint_blocks(transformer, plan.checkpointed)
+    keep_gelu(transformer, plan.keeps_gelu)
     latents, prompts, pooled = data()
     photos = tuple(Photo(str(i), "256x256", LatentMoments(latents[i : i + 1], torch.zeros_like(latents[i : i + 1])), str(i)) for i in range(PICTURES))
     embeds = {str(i): PromptEmbeds(prompts[i : i + 1], pooled[i : i + 1]) for i in range(PICTURES)}
