@@ -265,6 +265,15 @@ def text_encoder_advice(settings: Settings) -> EncoderAdvice:
     return advise_text_encoder(open_dataset(Path(settings.dataset.folder)), settings.dataset.trigger_word, Path(settings.model.path))
 
 
+def forecast(settings: Settings) -> list[str]:
+    """What a training of these settings will take here: memory by phase, minutes, disk. Raises Refused when it does not fit."""
+    check_startable(settings)
+    from core.flux.model_folder import open_model_folder
+    from core.training.plan import forecast_lines
+
+    return forecast_lines(open_dataset(Path(settings.dataset.folder)), settings, open_model_folder(Path(settings.model.path)))
+
+
 def grid_log(name: str, store: RunStore) -> EventLog:
     return EventLog(evaluations_folder(store.root) / name / "events.jsonl")
 

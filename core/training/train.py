@@ -103,6 +103,8 @@ def build_state(parts: Parts, plan: MemoryPlan, checkpoint: Path | None) -> Trai
 def _has_encoder(checkpoint: Path) -> bool:
     from safetensors import safe_open
 
+    if not (checkpoint / "lora.safetensors").is_file():
+        return False  # restoring it will say what is missing
     with safe_open(checkpoint / "lora.safetensors", "pt") as opened:
         return bool(split(dict.fromkeys(opened.keys()))[1])
 
