@@ -117,16 +117,16 @@ def train(run: Run, store: RunStore, resume: bool, world: World | None = None) -
     yield Phase(what="Starting: loading libraries")
     from core.training.train import train as train_run
 
-    for event in train_run(run, store.stop_request().is_made, resume, world):
+    for event in train_run(run, store.stop_request().is_made, resume, world, store.wishes()):
         yield event.model_copy(update={"by": store.stop_request().made_by()}) if isinstance(event, RunStopped) else event
 
 
-def start_training(worker: Worker, settings: Settings, store: RunStore) -> None:
+def start_training(worker: Worker, settings: Settings, store: RunStore, preset: str = "") -> None:
     """Create the run inside the lock and train it on the worker's thread. Raises Refused or UserError; then nothing was started."""
     check_startable(settings)
 
     def prepare() -> tuple[Job, EventLog]:
-        run = store.create(settings)
+        run = store.create(settings, preset)
         return (lambda: train(run, store, resume=False)), run.log
 
     worker.start(store.exclusive(training_words(settings.run.name)), prepare)
@@ -142,11 +142,11 @@ def start_resume(worker: Worker, name: str, store: RunStore) -> None:
     worker.start(store.exclusive(training_words(name)), prepare)
 
 
-def train_here(settings: Settings, store: RunStore, listen: Listener) -> RunEvent:
+def train_here(settings: Settings, store: RunStore, listen: Listener, preset: str = "") -> RunEvent:
     """The command's way: same lock, same log, on the calling thread."""
     check_startable(settings)
     with store.exclusive(training_words(settings.run.name)):
-        run = store.create(settings)
+        run = store.create(settings, preset)
         return drain(lambda: train(run, store, resume=False), run.log, listen)
 
 

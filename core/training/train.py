@@ -16,7 +16,7 @@ from core.flux.lora import set_lora_weights
 from core.flux.lora_file import LoraFile, load_encoder_weights, load_lora_weights, metadata_of, read_lora_header, save_lora_file
 from core.flux.model_folder import open_model_folder
 from core.flux.models import choose_hardware, free_memory, quiet_libraries
-from core.runs import Run
+from core.runs import Run, Wishes
 from core.settings import Settings, warnings_of
 from core.training.layout import free_bytes, most_tokens, new_optimizer, place_transformer, relay, rungs_for, shape_of
 from core.training.measure import draw_samples, measure_fixed_noise
@@ -29,9 +29,11 @@ from core.training.step import Parts, StepGivenUp, train_step
 from core.training.text_encoder import build_text_encoder, encoder_rank
 from core.training.world import World
 
+NO_WISHES = Wishes()
 
-def train(run: Run, should_stop: Callable[[], bool], resume: bool, world: World | None = None) -> Iterator[RunEvent]:
-    """Train the run to its end or until `should_stop`; with `resume`, from its newest whole checkpoint.
+
+def train(run: Run, should_stop: Callable[[], bool], resume: bool, world: World | None = None, wishes: Wishes = NO_WISHES) -> Iterator[RunEvent]:
+    """Train the run to its end or until `should_stop`; with `resume`, from its newest whole checkpoint. `wishes` are granted between two steps.
 
     Every process of `world` runs this; only the first writes files. Raises UserError, with everything up to the last checkpoint on disk.
     """
@@ -71,7 +73,7 @@ def train(run: Run, should_stop: Callable[[], bool], resume: bool, world: World 
     rungs = _from_saved(rungs, plan_of(checkpoint[1]) if checkpoint else None)
     yield Phase(what=f"In memory: {plan_words(*rungs[0], shape, free)}")
     state = build_state(parts, rungs[0][0], checkpoint[1] if checkpoint else None)
-    yield from _loop(state, parts, [plan for plan, _ in rungs[1:]], should_stop, began)
+    yield from _loop(state, parts, [plan for plan, _ in rungs[1:]], should_stop, wishes, began)
 
 
 def _from_saved(rungs: list[tuple[MemoryPlan, Forecast]], saved: MemoryPlan | None) -> list[tuple[MemoryPlan, Forecast]]:
@@ -128,7 +130,7 @@ def _unfolded(weights: dict[str, torch.Tensor], scale: float) -> dict[str, torch
     return {name: tensor / scale if ".lora_B." in name else tensor for name, tensor in weights.items()}
 
 
-def _loop(state: TrainState, parts: Parts, thriftier: list[MemoryPlan], should_stop: Callable[[], bool], began: float) -> Iterator[RunEvent]:
+def _loop(state: TrainState, parts: Parts, thriftier: list[MemoryPlan], should_stop: Callable[[], bool], wishes: Wishes, began: float) -> Iterator[RunEvent]:
     settings, world = parts.settings, parts.world
     steps, saved_step, saved_at, measured = settings.train.steps, state.step, time.monotonic(), None
     if state.step == 0 and world.is_main:
@@ -146,18 +148,21 @@ def _loop(state: TrainState, parts: Parts, thriftier: list[MemoryPlan], should_s
             break
         if not world.is_main:
             continue
-        save_due = _is_checkpoint_due(state.step, time.monotonic() - saved_at, settings)
+        is_save_wished = wishes.save()
+        save_due = is_save_wished or _is_checkpoint_due(state.step, time.monotonic() - saved_at, settings)
         measured = None
         if save_due or _is_due(state.step, settings.train.validate_every, steps):
             measured = measure_fixed_noise(state, parts)
             yield measured
-        if _is_due(state.step, settings.sampling.every, steps):
+        if wishes.sample() or _is_due(state.step, settings.sampling.every, steps):
             yield from _samples(state, parts, should_stop)
         if save_due and state.step < steps:
             for event in _periodic_checkpoint(state, parts, measured):
                 if isinstance(event, CheckpointSaved):
                     saved_step, saved_at = state.step, time.monotonic()
                 yield event
+        if is_save_wished and state.step < steps:
+            yield from _publish_on_wish(state, parts)
     if not world.is_main:
         return
     if state.step > saved_step:
@@ -221,6 +226,16 @@ def _periodic_checkpoint(state: TrainState, parts: Parts, measured: FixedNoiseLo
         if error.errno not in NO_SPACE:
             raise
         yield Warned(what=f"No space for the checkpoint of step {state.step}; training goes on. Free some space before the next one.")
+
+
+def _publish_on_wish(state: TrainState, parts: Parts) -> Iterator[RunEvent]:
+    """The LoRA as it stands, to be looked at while training goes on; a full disk costs this file only."""
+    try:
+        yield from _publish(state, parts)
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        yield Warned(what=f"No space for the LoRA of step {state.step}; training goes on. Free some space, then save again.")
 
 
 def _saved(state: TrainState, parts: Parts, measured: FixedNoiseLoss | None) -> CheckpointSaved:
