@@ -18,9 +18,11 @@ from core.evaluation.prompts import fill
 from core.events import Phase, RunEvent, RunStopped
 from core.jobs import Job, Worker, drain
 from core.presets import Resolved
+from core.run_queue import RunQueue
 from core.runs import EventLog, Run, RunStore, training_words
 from core.settings import Settings
 from core.traces import Traces, purge, traces_of
+from core.training.prospect import Prospect
 
 if TYPE_CHECKING:
     from core.training.advice import EncoderAdvice
@@ -99,6 +101,7 @@ def start_purge(worker: Worker, dataset_folder: str, with_loras: bool, store: Ru
     def prepare() -> tuple[Job, EventLog]:
         log = purge_log(store)
         log.file.unlink(missing_ok=True)
+        RunQueue(store.root).forget_dataset(Path(dataset_folder))
         return (lambda: purge(kept_of(dataset_folder, store), with_loras)), log
 
     worker.start(store.exclusive("deleting a person's files"), prepare)
@@ -243,6 +246,22 @@ def _class_photos_job(settings: Settings, count: int, store: RunStore) -> tuple[
     log.file.parent.mkdir(parents=True, exist_ok=True)
     log.file.unlink(missing_ok=True)
     return draw, log
+
+
+def prospect(settings: Settings, speeds: dict[str, float]) -> Prospect:
+    """What a run of these settings would take here; `speeds` remembers what was measured, by device and precision. Takes seconds at first. Raises UserError or Refused."""
+    check_startable(settings)
+    from core.flux.model_folder import open_model_folder
+    from core.training.outlook import measured_flops
+    from core.training.plan import prospect_of
+
+    def speed(hardware) -> float:
+        key = f"{hardware.device} {hardware.dtype}"
+        if key not in speeds:
+            speeds[key] = measured_flops(hardware)
+        return speeds[key]
+
+    return prospect_of(open_dataset(Path(settings.dataset.folder)), settings, open_model_folder(Path(settings.model.path)), speed)
 
 
 def text_encoder_advice(settings: Settings) -> EncoderAdvice:
