@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,13 +42,16 @@ def main() -> int:
         secrets = secrets_folder(store.root)
         needs_token = arguments.public or arguments.host not in LOOPBACK
         token = access_token(secrets, os.environ) if needs_token else None
-        studio = Studio(store, guide_variables(os.environ))
+        studio = Studio(store, guide_variables(os.environ), hub_token=os.environ.get("HF_TOKEN") or None)
         app = build_app(studio, token, cookie_secret(secrets))
     except (UserError, OSError) as error:
         print(f"Refused: {error}", file=sys.stderr)
         return 2
-    if os.environ.get("AUTO_RESUME", "") not in ("", "0"):
+    goes_on = os.environ.get("AUTO_RESUME", "") not in ("", "0")
+    if goes_on:
         go_on(studio)
+    studio.trash.sweep(time.time())
+    studio.runner.begin(goes_on)
     print(f"Identity LoRA Studio: {address(arguments.host, arguments.port, token)}", flush=True)
     return serve(app, studio, arguments.host, arguments.port)
 

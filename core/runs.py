@@ -217,8 +217,12 @@ class RunStore:
 
     def is_training(self, run: Run) -> bool:
         """Whether somebody, here or in another process, is working on this run now."""
-        holder = self.holder()
-        return holder is not None and holder.startswith(training_words(run.name) + " (")
+        return self.training_now() == run.name
+
+    def training_now(self) -> str | None:
+        """The name of the run that somebody, here or in another process, is training."""
+        found = re.match(r"training '([^']+)' \(", self.holder() or "")
+        return found[1] if found else None
 
     def _holder_words(self) -> str:
         try:

@@ -18,14 +18,14 @@ FLOORS = [
     {"core.analyzer", "core.training", "core.evaluation"},
     {"core.pocket", "core.traces", "core.run_archive"},
     {"core.tasks"},
-    {"core.queue_runner"},
+    {"core.model_setup", "core.queue_runner"},
     {"ui", "scripts"},
     {"app"},
 ]
 HEAVY = ("torch", "diffusers", "transformers", "peft", "cv2")
 LIGHT_FOR_THE_PAGE = {
     "core.dataset", "core.analyzer.report", "core.analyzer.report_html", "core.evaluation.grid", "core.evaluation.prompts", "core.errors", "core.durable", "core.settings", "core.events", "core.pace", "core.presets", "core.runs", "core.jobs", "core.tasks", "core.traces",
-    "core.gauges", "core.queue_runner", "core.run_archive", "core.run_history", "core.run_queue", "core.training.prospect", "core.trash",
+    "core.gauges", "core.model_setup", "core.queue_runner", "core.run_archive", "core.run_history", "core.run_queue", "core.training.prospect", "core.trash",
 }  # fmt: skip
 
 

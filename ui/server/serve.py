@@ -14,6 +14,7 @@ import uvicorn
 from ui.layout import build_page
 from ui.server.files import add_file_routes
 from ui.server.gate import Gate
+from ui.server.runs import add_run_routes
 from ui.server.scripts import HEAD as SCRIPTS
 from ui.server.scripts import add_script_routes
 from ui.server.uploads import add_upload_routes
@@ -35,6 +36,7 @@ def build_app(studio: Studio, token: str | None, secret: bytes) -> Gate:
     add_file_routes(app, studio)
     add_upload_routes(app, studio)
     add_script_routes(app)
+    add_run_routes(app, studio)
     page = build_page(studio).queue(default_concurrency_limit=8, max_size=200)
     gr.mount_gradio_app(
         app, page, path="/", theme=theme(), css=CSS, head=HEAD + SCRIPTS, footer_links=[], show_error=False, run_history=False, enable_monitoring=False, ssr_mode=False,
@@ -50,6 +52,7 @@ def serve(app: Gate, studio: Studio, host: str, port: int) -> int:
     asked = threading.Event()
 
     def ask(number: int, _: object) -> None:
+        studio.runner.end()
         if studio.trainer.is_busy():
             studio.store.stop_request().make("shutdown")
         asked.set()
