@@ -46,7 +46,7 @@ class Acts:
 
     def wire(self) -> None:
         wish = gr.Textbox(visible="hidden", elem_id="act", max_lines=1)
-        wish.input(shows_errors(self.grant), wish, self.outputs, **QUIET)
+        wish.change(shows_errors(self.grant), wish, self.outputs, **QUIET)
 
     def grant(self, text: str) -> list[Any]:
         """Raises Refused for what is no wish of ours."""

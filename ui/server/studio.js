@@ -48,7 +48,8 @@
     if (!shown) return;
     const hourly = Number.parseFloat((element("price")?.value ?? "").replace(",", "."));
     const isGiven = Number.isFinite(hourly) && hourly > 0 && forecast;
-    const text = isGiven ? `about ${((hourly * Number(forecast.dataset.seconds)) / 3600).toFixed(2)}` : shown.dataset.none;
+    const price = isGiven ? (hourly * Number(forecast.dataset.seconds)) / 3600 : 0;
+    const text = isGiven ? (price < 0.01 ? "This run: less than 0.01" : `This run: about ${price.toFixed(2)}`) : shown.dataset.none;
     if (shown.textContent !== text) shown.textContent = text;
   }
 
