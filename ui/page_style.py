@@ -24,8 +24,9 @@ PAGE_CSS = f"""
 
 .gauges { display: flex; flex-wrap: wrap; gap: var(--s1) var(--s4); min-height: 1.6em; font-size: var(--t1); color: var(--muted); }
 .gauges span { display: inline-flex; align-items: center; gap: .45em; white-space: nowrap; } .gauges b { color: var(--text); font-weight: 600; }
-.gauges meter { width: 3.6rem; height: .5rem; appearance: none; border: 0; background: var(--line); border-radius: 4px; overflow: hidden; }
-.gauges meter::-webkit-meter-bar { background: var(--line); border: 0; border-radius: 4px; height: .5rem; } .gauges meter::-webkit-meter-optimum-value { background: var(--accent); } .gauges meter::-webkit-meter-suboptimum-value { background: #c28a1c; } .gauges meter::-webkit-meter-even-less-good-value { background: #c0392b; }
+meter { width: 3.6rem; height: .5rem; appearance: none; border: 0; background: var(--line); border-radius: 4px; overflow: hidden; }
+meter::-webkit-meter-bar { background: var(--line); border: 0; border-radius: 4px; height: .5rem; } meter::-webkit-meter-optimum-value { background: var(--accent); } meter::-webkit-meter-suboptimum-value { background: var(--warn); } meter::-webkit-meter-even-less-good-value { background: var(--bad); } meter::-moz-meter-bar { background: var(--accent); }
+.gradio-container button[role=tab].selected { color: var(--accent) !important; font-weight: 600; } .gradio-container button[role=tab].selected::after { background: var(--accent) !important; }
 
 .path { border: 1px solid var(--line); border-radius: 12px; background: var(--surface); padding: var(--s3) var(--s4); }
 .path ol { list-style: none; display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: var(--s2); margin: 0; padding: 0; }
@@ -68,7 +69,9 @@ dialog.viewer { border: 0; padding: 0; margin: auto; max-width: min(96vw, 1100px
 #act, #forecast-timer { display: none; }
 @media (max-width: 640px) {
   .path ol { grid-auto-flow: row; grid-template-columns: repeat(3, 1fr); } .path li button { font-size: var(--t1); min-height: 40px; padding: 2px 4px; } .path { padding: var(--s2) var(--s3); }
-  .samples-row .strip { grid-auto-columns: clamp(96px, 38%, 160px); } .history table, .history tbody, .history tr, .history td { display: block; } .history thead { display: none; } .history tr { border-bottom: 1px solid var(--line) !important; padding: var(--s2) 0; } .history td { border: 0 !important; padding: 2px 0 !important; } .history td::before { content: attr(data-label); display: inline-block; min-width: 6.5rem; color: var(--muted); font-size: var(--t1); } .history td.acts { white-space: normal; }
+  .samples-row .strip { grid-auto-columns: clamp(96px, 38%, 160px); }
+  .history table, .history tbody { display: block; } .history thead { display: none; } .history tr { display: grid; grid-template-columns: 1fr 1fr; gap: 2px var(--s3); border-bottom: 1px solid var(--line) !important; padding: var(--s3) 0; } .history tr td { display: block; border: 0 !important; padding: 0 !important; }
+  .history td::before { content: attr(data-label); display: block; color: var(--muted); font-size: var(--t1); } .history td[data-label=Run], .history td.acts { grid-column: 1 / -1; } .history td[data-label=Run]::before, .history td.acts::before { display: none; } .history td.acts { white-space: normal; min-width: 0; padding-top: var(--s2) !important; }
 }
 @media (prefers-reduced-motion: reduce) { * { transition: none !important; animation: none !important; } }
 """
