@@ -14,7 +14,7 @@ from core.dataset.subjects import CACHE_FOLDER
 from core.durable import storage_error
 from core.errors import Refused
 from core.evaluation.grid import GridRequest, evaluations_folder
-from core.evaluation.prompts import fill
+from core.evaluation.prompts import Prompt, fill
 from core.events import Phase, RunEvent, RunStopped
 from core.jobs import Job, Worker, drain
 from core.presets import Resolved
@@ -256,13 +256,17 @@ def grid_log(name: str, store: RunStore) -> EventLog:
     return EventLog(evaluations_folder(store.root) / name / "events.jsonl")
 
 
-def grid_request(settings: Settings, lora: str, prompts: list[str], strengths: tuple[float, ...]) -> GridRequest:
+def grid_request(settings: Settings, lora: str, prompts: Sequence[Prompt], strengths: tuple[float, ...]) -> GridRequest:
     """A grid drawn as the run's samples are; {trigger} and {class} in the prompts are filled in."""
     dataset, sampling = settings.dataset, settings.sampling
     return GridRequest(
         lora=lora,
         model_path=settings.model.path,
         prompts=fill(prompts, dataset.trigger_word, dataset.class_word),
+        kinds=tuple(prompt.kind for prompt in prompts),
+        dataset=dataset.folder,
+        trigger_word=dataset.trigger_word,
+        class_word=dataset.class_word,
         strengths=strengths,
         seed=sampling.seed,
         width=sampling.width or dataset.resolution,

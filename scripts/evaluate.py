@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.errors import UserError
 from core.evaluation.grid import STRENGTHS, evaluations_folder, parse_strengths
-from core.evaluation.prompts import read_prompts
+from core.evaluation.prompts import prompts_file, read_prompts
 from core.presets import resolve
 from core.runs import RunStore
 from core.settings import Settings
@@ -31,7 +31,7 @@ def main() -> int:
     resolved = resolve(arguments.preset, os.environ, arguments.set)
     store = RunStore(Path(resolved.settings.run.output))
     settings, lora = _find(arguments.run_or_file, store, resolved.settings)
-    prompts = read_prompts(arguments.prompts) if arguments.prompts else read_prompts()
+    prompts = read_prompts(arguments.prompts or prompts_file(settings.model.path))
     request = grid_request(settings, str(lora), prompts, parse_strengths(" ".join(arguments.strengths)))
     stop_on_signals(store)
     name, last = evaluate_here(request, store, ProgressLine())

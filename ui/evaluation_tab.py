@@ -10,7 +10,7 @@ import gradio as gr
 
 from core.errors import Refused, UserError
 from core.evaluation.grid import SHEET_FILE, STRENGTHS, grid_names, load_grid, parse_strengths, strength_label
-from core.evaluation.prompts import parse_prompts, read_prompts
+from core.evaluation.prompts import parse_prompts, prompts_file, read_prompts
 from core.settings import Settings
 from core.tasks import grid_log, grid_request, lora_names, start_evaluation
 from ui.dataset_tab import QUIET
@@ -33,7 +33,7 @@ class EvaluationTab:
                 self.lora = gr.Dropdown(names, value=next(iter(names), None), label="LoRA", info="Finished and stopped runs, newest first.", interactive=True, elem_id="lora")
                 self.strengths = gr.Textbox(" ".join(map(strength_label, STRENGTHS)), label="Strengths", info="0.5 is half, 1.0 as trained.", max_lines=1, elem_id="strengths")
                 self.base = gr.Checkbox(True, label="Base model as first column", info="Strength 0: what the model draws without the LoRA.", elem_id="with-base")
-                self.prompts = gr.Textbox("\n".join(read_prompts()), label="Prompts", info="One per line; {trigger} and {class} are filled in.", lines=8, max_lines=16, elem_id="prompts")
+                self.prompts = gr.Textbox("\n".join(prompt.line for prompt in read_prompts(prompts_file(studio.resolved(studio.first_preset()).settings.model.path))), label="Prompts", info="One per line; {trigger} and {class} are filled in.", lines=8, max_lines=16, elem_id="prompts")
                 self.draw = gr.Button("Draw the grid", variant="primary", elem_id="draw")
                 self.stop = gr.Button("Stop, keep finished rows", interactive=False, elem_id="stop-grid")
             with gr.Column(scale=3, min_width=360):
