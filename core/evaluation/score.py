@@ -21,8 +21,8 @@ from core.evaluation.grid import GridCell, GridRequest, StrengthGrid, evaluation
 from core.evaluation.open_readers import Readers, open_readers
 from core.evaluation.prompts import TWO_PEOPLE_KIND
 from core.evaluation.readings import PictureReading, looks_of
+from core.evaluation.run_of import run_of
 from core.evaluation.scores import SCORES_FILE, GridScores, Vectors, measures_of
-from core.evaluation.sources import run_of
 from core.evaluation.values import PictureScore
 from core.events import Phase, RunEvent
 from core.identity.likeness import Reference, copy_score, likeness, likeness_at_angle, nearest_photo, reference_of

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from core.errors import Refused, UserError
+from core.errors import Refused
 from core.evaluation.grid import FINAL, TRANSFORMER_ONLY
+from core.evaluation.run_of import run_of
 from core.flux.checkpoint_lora import read_checkpoint_lora
 from core.flux.lora_file import LoraFile, load_encoder_weights, load_lora_weights
-from core.runs import Run, RunStore
+from core.runs import Run
 
 # peft's names of CLIP's weights begin with this, those of the transformer's never do.
 ENCODER_NAME = "encoder."
@@ -37,16 +38,6 @@ def read_source(source: str, lora: LoraFile, output: Path) -> SourceWeights:
     if run is None:
         raise Refused("Checkpoints are known only for a run of this studio.", str(lora.path), "Choose the LoRA of a run that is still in the output folder.")
     return _from_checkpoint(run, source)
-
-
-def run_of(lora: str, output: Path) -> Run | None:
-    """The run a LoRA file was made by: its name is the file's, or the file's without the mark of a checkpoint or a twin."""
-    store, name = RunStore(output), Path(lora).name.removesuffix(".safetensors")
-    names = [known for known in store.names() if name == known or name in (f"{known}.{TRANSFORMER_ONLY}",) or name.startswith(f"{known}-step-")]
-    try:
-        return store.load(max(names, key=len)) if names else None
-    except UserError:
-        return None
 
 
 def _from_checkpoint(run: Run, source: str) -> SourceWeights:
