@@ -10,6 +10,7 @@ import gradio as gr
 
 from core.errors import Refused, UserError
 from core.evaluation.grid import SHEET_FILE, STRENGTHS, grid_names, load_grid, parse_strengths, strength_label
+from core.evaluation.job import EvaluationJob
 from core.evaluation.prompts import parse_prompts, prompts_file, read_prompts
 from core.settings import Settings
 from core.tasks import grid_log, grid_request, lora_names, start_evaluation
@@ -56,7 +57,7 @@ class EvaluationTab:
         if with_base and 0 not in chosen:
             chosen = (0.0, *chosen)
         request = grid_request(self._settings_of(lora, values), lora, parse_prompts(prompts), chosen)
-        name = start_evaluation(self.studio.trainer, request, self.studio.store)
+        name = start_evaluation(self.studio.trainer, EvaluationJob(aim="grid", request=request), self.studio.store)
         return gr.update(choices=[name, *grid_names(self.studio.store.root)], value=name)
 
     def _settings_of(self, lora: str, values: tuple[Any, ...]) -> Settings:

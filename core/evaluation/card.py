@@ -11,7 +11,7 @@ from core.flux.lora_file import LoraFile
 from core.settings import Settings, flatten
 
 # Where files lie, and what a person is called on this machine, is nobody's business.
-PRIVATE_SETTINGS = frozenset({"run.output", "run.warm_start", "model.path", "dataset.folder", "regularization.folder"})
+PRIVATE_SETTINGS = frozenset({"run.output", "run.warm_start", "model.path", "dataset.folder", "regularization.folder", "evaluation.face_model", "evaluation.text_image_model", "evaluation.image_model"})
 
 
 def card_of(file: LoraFile, found: Recommendation, scores: GridScores, grid: StrengthGrid, settings: Settings | None) -> str:

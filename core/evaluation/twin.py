@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+from core.errors import UserError
 from core.evaluation.flexibility import adherence_gain
-from core.evaluation.grid import FINAL, TRANSFORMER_ONLY
+from core.evaluation.grid import FINAL, TRANSFORMER_ONLY, evaluations_folder
 from core.evaluation.person_measures import counted_likeness, of_the_person
 from core.evaluation.scores import GridScores
 from core.evaluation.values import Value
 
+TWIN_FILE = "twins.json"
+TWIN_STRENGTH = 1.0
 BOOTSTRAPS, BOOTSTRAP_SEED = 1000, 20251128
 # A difference is said to be one when it is twice its standard error.
 SURE = 2.0
@@ -24,6 +29,17 @@ class TwinVerdict(Value):
     adherence: float | None
     adherence_error: float | None
     sentence: str
+
+
+def load_twins(name: str, output: Path) -> TwinVerdict | None:
+    """None where no twins were compared. `name` must come from grid_names. Raises UserError for a damaged file."""
+    file = evaluations_folder(output) / name / TWIN_FILE
+    try:
+        return TwinVerdict.model_validate_json(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(f"The comparison cannot be read: {error}", str(file), "Compare again.") from None
 
 
 def compare_twins(scores: GridScores, strength: float) -> TwinVerdict | None:

@@ -25,7 +25,7 @@ from core.training.memory import MemoryPlan
 from core.training.text_encoder import NAME_PREFIX, TextEncoder
 
 # Settings that may differ between a checkpoint and the run that resumes it: they change what is shown or kept, not the LoRA.
-FREE_SETTINGS = frozenset({"run.name", "run.output", "sampling", "train.save_every", "train.save_minutes", "train.keep_checkpoints", "train.validate_every", "dataset.folder", "model.base", "model.gradient_checkpointing", "model.path", "regularization.folder"})
+FREE_SETTINGS = frozenset({"run.name", "run.output", "sampling", "train.save_every", "train.save_minutes", "train.keep_checkpoints", "train.validate_every", "dataset.folder", "model.base", "model.gradient_checkpointing", "model.path", "regularization.folder", "evaluation"})
 
 
 @dataclass
