@@ -78,6 +78,11 @@ class Run:
         """Beside a LoRA with a trained text encoder: the same LoRA without it, to compare with."""
         return self.output / f"{self.name}.transformer-only.safetensors"
 
+    def published_files(self) -> list[Path]:
+        """Every LoRA file made from this run, with its model card: the last step, its twin, and checkpoints that were recommended."""
+        loras = [self.lora_file, self.transformer_only_file, *sorted(self.output.glob(f"{self.name}-step-*.safetensors"))]
+        return [file for lora in loras for file in (lora, lora.with_suffix(".md")) if file.exists()]
+
     @property
     def samples_folder(self) -> Path:
         return self.output / "samples" / self.name
