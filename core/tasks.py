@@ -16,13 +16,14 @@ from core.dataset.subjects import CACHE_FOLDER, MEASURES_FOLDER
 from core.durable import storage_error
 from core.errors import Refused
 from core.evaluation.grid import GridRequest, evaluations_folder
-from core.evaluation.prompts import fill
+from core.evaluation.job import AIM_WORDS, EvaluationJob, load_job, save_job
+from core.evaluation.prompts import Prompt, fill
 from core.events import Phase, RunEvent, RunStopped
 from core.jobs import Job, Worker, drain
 from core.machine import START_WITH_GPU, Machine
 from core.presets import Resolved
 from core.runs import EventLog, Run, RunStore, training_words
-from core.settings import Settings
+from core.settings import EvaluationSettings, Settings
 from core.traces import Traces, purge, traces_of
 
 if TYPE_CHECKING:
@@ -192,39 +193,43 @@ def resume_here(name: str, store: RunStore, listen: Listener) -> RunEvent:
         return drain(lambda: train(run, store, resume=True), run.log, listen)
 
 
-def evaluate(request: GridRequest, name: str, store: RunStore) -> Iterator[RunEvent]:
+def evaluate(job: EvaluationJob, name: str, store: RunStore) -> Iterator[RunEvent]:
     yield Phase(what="Starting: loading libraries")
-    from core.evaluation.evaluate import evaluate as evaluate_grid
+    from core.evaluation.perform import perform
 
-    yield from evaluate_grid(request, name, store.root, store.stop_request().is_made)
+    yield from perform(job, name, store.root, store.stop_request().is_made)
 
 
-def start_evaluation(worker: Worker, request: GridRequest, store: RunStore) -> str:
-    """Draw a strength grid on the worker's thread and return its name. `request.lora` must be one of lora_names.
+def start_evaluation(worker: Worker, job: EvaluationJob, store: RunStore) -> str:
+    """Draw and measure on the worker's thread and return the name. The request's `lora` must be one of lora_names.
 
     Raises Refused or UserError; then nothing was started.
     """
-    if request.lora not in lora_names(store):
-        raise Refused(f"There is no LoRA called '{request.lora}'.", str(store.root), f"LoRA files here: {', '.join(lora_names(store)) or 'none yet'}.")
-    check_device(worker.machine, request.model_path)
-    name = new_grid_name(request, store)
+    if job.request.lora not in lora_names(store):
+        raise Refused(f"There is no LoRA called '{job.request.lora}'.", str(store.root), f"LoRA files here: {', '.join(lora_names(store)) or 'none yet'}.")
+    check_device(worker.machine, job.request.model_path)
+    return _start_evaluation(worker, job, new_grid_name(job.request, store), store)
 
+
+def resume_evaluation(worker: Worker, name: str, store: RunStore) -> str:
+    """Draw what is missing of a stopped evaluation. Raises Refused or UserError; then nothing was started."""
+    return _start_evaluation(worker, load_job(name, store.root), name, store)
+
+
+def _start_evaluation(worker: Worker, job: EvaluationJob, name: str, store: RunStore) -> str:
     def prepare() -> tuple[Job, EventLog]:
-        log = grid_log(name, store)
-        log.file.parent.mkdir(parents=True)
-        return (lambda: evaluate(request, name, store)), log
+        save_job(job, name, store.root)
+        return (lambda: evaluate(job, name, store)), grid_log(name, store)
 
-    worker.start(store.exclusive(f"drawing the grid of '{request.lora}'"), prepare)
+    worker.start(store.exclusive(f"{AIM_WORDS[job.aim]} '{job.request.lora}'"), prepare)
     return name
 
 
-def evaluate_here(request: GridRequest, store: RunStore, listen: Listener) -> tuple[str, RunEvent]:
-    """The command's way; `request.lora` may be any file's absolute path. Returns the grid's name and the last event."""
-    name = new_grid_name(request, store)
-    with store.exclusive(f"drawing the grid of '{request.lora}'"):
-        log = grid_log(name, store)
-        log.file.parent.mkdir(parents=True)
-        return name, drain(lambda: evaluate(request, name, store), log, listen)
+def evaluate_here(job: EvaluationJob, name: str, store: RunStore, listen: Listener) -> RunEvent:
+    """The command's way; the request's `lora` may be any file's absolute path. A name that is there goes on. Returns the last event."""
+    with store.exclusive(f"{AIM_WORDS[job.aim]} '{Path(job.request.lora).name}'"):
+        save_job(job, name, store.root)
+        return drain(lambda: evaluate(job, name, store), grid_log(name, store), listen)
 
 
 def class_photos_log(settings: Settings, store: RunStore) -> EventLog:
@@ -278,13 +283,20 @@ def grid_log(name: str, store: RunStore) -> EventLog:
     return EventLog(evaluations_folder(store.root) / name / "events.jsonl")
 
 
-def grid_request(settings: Settings, lora: str, prompts: list[str], strengths: tuple[float, ...]) -> GridRequest:
-    """A grid drawn as the run's samples are; {trigger} and {class} in the prompts are filled in."""
-    dataset, sampling = settings.dataset, settings.sampling
+def grid_request(settings: Settings, lora: str, prompts: Sequence[Prompt], strengths: tuple[float, ...], measured_by: EvaluationSettings | None = None) -> GridRequest:
+    """A grid drawn as the run's samples are; {trigger} and {class} in the prompts are filled in. `measured_by` is today's choice of networks, by default the run's."""
+    dataset, sampling, networks = settings.dataset, settings.sampling, measured_by or settings.evaluation
     return GridRequest(
         lora=lora,
         model_path=settings.model.path,
         prompts=fill(prompts, dataset.trigger_word, dataset.class_word),
+        kinds=tuple(prompt.kind for prompt in prompts),
+        dataset=dataset.folder,
+        trigger_word=dataset.trigger_word,
+        class_word=dataset.class_word,
+        face_model=networks.face_model,
+        text_image_model=networks.text_image_model,
+        image_model=networks.image_model,
         strengths=strengths,
         seed=sampling.seed,
         width=sampling.width or dataset.resolution,

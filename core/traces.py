@@ -47,10 +47,10 @@ def traces_of(folder: Path, analysis: Path, cache: Path, store: RunStore) -> Tra
     The cache goes as a whole: its names are made from contents, so nobody can say whose they are, and it fills again.
     """
     runs, unreadable = _runs_on(folder, store)
-    loras = [file for run in runs for file in (run.lora_file, run.transformer_only_file)]
+    loras = [file for run in runs for file in run.published_files()]
     photos, captions, stays = _files_of(folder)
     goes = (
-        _trace("strength grids", _grids_of(loras, store)),
+        _trace("strength grids", _grids_of(folder, runs, store)),
         _trace("samples", [run.samples_folder for run in runs]),
         _trace("runs with their checkpoints", [run.folder for run in runs]),
         _trace("analyses", [analysis]),
@@ -93,14 +93,15 @@ def _runs_on(folder: Path, store: RunStore) -> tuple[list[Run], list[Path]]:
     return runs, unreadable
 
 
-def _grids_of(loras: Iterable[Path], store: RunStore) -> list[Path]:
-    """A grid that was broken off before its first row is known by its name alone."""
-    files = {lora.name for lora in loras}
+def _grids_of(folder: Path, runs: Iterable[Run], store: RunStore) -> list[Path]:
+    """Of the person's LoRAs, there or not, and those that were compared with their photos. One that was broken off before its first row is known by its name alone."""
+    files = {file.name for run in runs for file in (run.lora_file, run.transformer_only_file, *run.published_files())}
     stems = tuple(f"{Path(file).stem}-" for file in files)
     found = []
     for entry in _entries(evaluations_folder(store.root)):
         try:
-            is_ours = Path(load_grid(entry.name, store.root).request.lora).name in files
+            request = load_grid(entry.name, store.root).request
+            is_ours = Path(request.lora).name in files or (bool(request.dataset) and Path(request.dataset).resolve() == folder.resolve())
         except UserError:
             is_ours = entry.name.startswith(stems) if stems else False
         if is_ours:

@@ -24,7 +24,7 @@ FLOORS = [
 ]
 HEAVY = ("torch", "diffusers", "transformers", "peft", "cv2")
 LIGHT_FOR_THE_PAGE = {
-    "core.dataset", "core.analyzer.report", "core.analyzer.report_html", "core.evaluation.grid", "core.evaluation.prompts", "core.errors", "core.durable", "core.settings", "core.events", "core.pace", "core.presets", "core.runs", "core.jobs", "core.tasks", "core.caption_tasks", "core.captioning.model_place", "core.captioning.proposals", "core.captioning.request", "core.traces", "core.machine", "core.masking", "core.ownership", "core.pod_stop", "core.volume",
+    "core.dataset", "core.analyzer.report", "core.analyzer.report_html", "core.evaluation.choice", "core.evaluation.compare", "core.evaluation.coverage", "core.evaluation.grid", "core.evaluation.job", "core.evaluation.prompts", "core.evaluation.recommend", "core.evaluation.scores", "core.evaluation.sheet", "core.evaluation.twin", "core.errors", "core.durable", "core.settings", "core.events", "core.pace", "core.presets", "core.runs", "core.jobs", "core.tasks", "core.caption_tasks", "core.captioning.model_place", "core.captioning.proposals", "core.captioning.request", "core.traces", "core.machine", "core.masking", "core.ownership", "core.pod_stop", "core.volume",
 }  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def build_page(studio: Studio) -> gr.Blocks:
         dataset.captions.wire(dataset, form, page)
         analyzer_tab.wire(studio, form, analyze, undo, report, dataset)
         training.wire()
-        evaluation.wire()
+        evaluation.wire(page)
         page.load(lambda *values: refresh(NOTHING_SEEN, *values), inputs, outputs, **QUIET)
         gr.Timer(1.0).tick(refresh, [seen, *inputs], outputs, queue=False, trigger_mode="once", **QUIET)
     return page

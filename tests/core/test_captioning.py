@@ -6,11 +6,11 @@ import random
 import shutil
 
 import pytest
+from core.analyzer.face_pixels import Light
 from PIL import Image
 
 import core.captioning.by_model as by_model
 from core.analyzer.analyze import Faces
-from core.analyzer.face_pixels import Light
 from core.analyzer.photo import Look, Measures, Person
 from core.analyzer.readings import faces_in_words
 from core.caption_tasks import add_what_was_measured, caption_here, captions_log, captions_stop, start_captioning
