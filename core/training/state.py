@@ -24,7 +24,7 @@ from core.training.memory import MemoryPlan
 from core.training.text_encoder import NAME_PREFIX, TextEncoder
 
 # Settings that may differ between a checkpoint and the run that resumes it: they change what is shown or kept, not the LoRA.
-FREE_SETTINGS = frozenset({"run.name", "run.output", "sampling", "train.save_every", "train.save_minutes", "train.keep_checkpoints", "train.validate_every", "dataset.folder", "model.base", "model.gradient_checkpointing", "model.path", "regularization.folder"})
+FREE_SETTINGS = frozenset({"run.name", "run.output", "run.price_per_hour", "sampling", "train.save_every", "train.save_minutes", "train.keep_checkpoints", "train.validate_every", "train.stop_early", "dataset.folder", "model.base", "model.gradient_checkpointing", "model.path", "regularization.folder"})
 
 
 @dataclass
@@ -93,8 +93,8 @@ def split(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, T
     return {name: tensor for name, tensor in weights.items() if name not in encoder}, encoder
 
 
-def save_checkpoint(state: TrainState, run: Run, held_out_loss: float | None) -> Path:
-    """Publish output/<run>/checkpoints/step-NNNNNN by one rename, then retire the oldest beyond keep_checkpoints, but never the best."""
+def save_checkpoint(state: TrainState, run: Run, held_out_loss: float | None, keep: int | None = None) -> Path:
+    """Publish output/<run>/checkpoints/step-NNNNNN by one rename, then retire the oldest beyond keep_checkpoints, but never the best nor that of step `keep`."""
 
     def fill(folder: Path) -> None:
         safetensors.torch.save_file(state.weights(), folder / "lora.safetensors")
@@ -109,8 +109,8 @@ def save_checkpoint(state: TrainState, run: Run, held_out_loss: float | None) ->
     final = run.checkpoints_folder / f"step-{state.step:06d}"
     publish_folder(final, fill)
     best = best_checkpoint(run)
-    for _, old in run.checkpoints()[run.settings.train.keep_checkpoints :]:
-        if old != best:
+    for step, old in run.checkpoints()[run.settings.train.keep_checkpoints :]:
+        if old != best and step != keep:
             retire_folder(old)
     return final
 
@@ -126,6 +126,12 @@ def best_checkpoint(run: Run) -> Path | None:
         if loss is not None:
             measured.append((loss, folder))
     return min(measured)[1] if measured else None
+
+
+def weights_of_checkpoint(folder: Path) -> dict[str, Tensor]:
+    """What a run that ended there would publish: the average where there is one, else the weights."""
+    average = folder / "average.safetensors"
+    return safetensors.torch.load_file(average if average.exists() else folder / "lora.safetensors")
 
 
 def plan_of(checkpoint: Path) -> MemoryPlan | None:
