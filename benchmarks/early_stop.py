@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from core.events import RunEvent, RunFailed
+from core.events import RunEvent, RunFinished
 from core.flux.lora_file import metadata_of, save_lora_file
 from core.flux.model_folder import open_model_folder
 from core.identity.drawn import load_judge
@@ -24,7 +24,7 @@ from core.pocket.demo import demo_scenes
 from core.pocket.people import scene_caption
 from core.pocket.scorecard import HELD_OUT, SCENES, adherence, draw_pictures, person_of, retrieval, settings_for
 from core.presets import load_preset
-from core.runs import RunStore
+from core.runs import Run, RunStore
 from core.settings import POCKET_FLUX
 from core.signs import early_stop, held_out_at, rounds_of
 from core.training.state import weights_of_checkpoint
@@ -38,26 +38,26 @@ def main() -> None:
     parser.add_argument("--person", type=int, default=0)
     parser.add_argument("--every", type=int, default=50, help="steps between rounds of samples")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--part", choices=("train", "judge"), help="one part only; training is kept")
+    parser.add_argument("--minutes", type=float, default=60, help="leave after so long; called again, it goes on")
     arguments = parser.parse_args()
     name = "-".join([f"person-{arguments.person}-{arguments.every}", *(pair.replace(".", "_").replace("=", "-") for pair in arguments.set)])
     prompts = "|".join(load_preset("demo").differences["sampling.prompts"])
     pairs = [f"sampling.every={arguments.every}", f"sampling.prompts={prompts}", f"train.save_every={arguments.every}", f"train.validate_every={arguments.every}", "train.keep_checkpoints=1000", *arguments.set]
     settings = settings_for(name, arguments.person, WORK, *pairs)
+    deadline = time.monotonic() + 60 * arguments.minutes
     store = RunStore(Path(settings.run.output))
-    if arguments.part != "judge":
-        shutil.rmtree(store.root / name, ignore_errors=True)
-        run = store.create(settings)
-        trained = drain(lambda: train(run, lambda: False, False), run.log)
-        if isinstance(trained, RunFailed):
-            raise SystemExit(trained.what)
-    run = store.load(name)
+    run = store.load(name) if name in store.names() else store.create(settings)
+    ended = run.log.ended()
+    if not isinstance(ended, RunFinished):
+        ended = drain(lambda: train(run, lambda: time.monotonic() > deadline, bool(run.log.file.exists())), run.log)
+    if not isinstance(ended, RunFinished):
+        print(ended.model_dump_json(exclude={"detail"}))
+        return
     events = run.log.read()[0]
     print(curve(events))
     stop = decided(events)
-    print("stops early:", f"at step {stop[0]}, takes step {stop[1]}" if stop else "never")
-    if arguments.part != "train":
-        judge_all(run, arguments.person, store)
+    print("stops early:", f"at step {stop[0]}, takes step {stop[1]}" if stop else "never", flush=True)
+    judge_all(run, arguments.person, store, deadline)
 
 
 def curve(events: list[RunEvent]) -> str:
@@ -75,7 +75,7 @@ def decided(events: list[RunEvent]) -> tuple[int, int] | None:
     return None
 
 
-def judge_all(run, person: int, store: RunStore) -> None:
+def judge_all(run: Run, person: int, store: RunStore, deadline: float) -> None:
     """Right person among 51 and captions obeyed, at strength 1.0, of every checkpoint."""
     judge, identity = load_judge(Path(POCKET_FLUX) / JUDGE_FILE), person_of(person)
     scenes = demo_scenes(f"{HELD_OUT}-scenes-{person}", SCENES)
@@ -85,6 +85,8 @@ def judge_all(run, person: int, store: RunStore) -> None:
         name = f"{run.name}-step-{step}"
         result = run.folder / f"judged-{step}.json"
         if not result.exists():
+            if time.monotonic() > deadline:
+                return
             save_lora_file(store.root / f"{name}.safetensors", weights_of_checkpoint(folder), settings.lora.alpha / settings.lora.rank, metadata_of(settings, model, step, 18, {}))
             one = settings.model_copy(update={"run": settings.run.model_copy(update={"name": name})})
             pictures = draw_pictures(one, captions, (1.0,), store)[1.0]

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from core.analyzer.report import AnalysisReport, read_report
 from core.dataset.folder import open_dataset
 from core.dataset.subjects import CACHE_FOLDER
+from core.doctor.diagnose import diagnose
+from core.doctor.diagnosis import Diagnosis
+from core.doctor.evidence import Evidence
 from core.durable import storage_error
 from core.errors import Refused
 from core.evaluation.grid import GridRequest, evaluations_folder
@@ -250,6 +253,11 @@ def text_encoder_advice(settings: Settings) -> EncoderAdvice:
     from core.training.advice import advise_text_encoder
 
     return advise_text_encoder(open_dataset(Path(settings.dataset.folder)), settings.dataset.trigger_word, Path(settings.model.path))
+
+
+def diagnoses_of(run: Run, store: RunStore) -> list[Diagnosis]:
+    """What the doctor says of a run, by its log and the report on its photos. Raises UserError for a damaged log."""
+    return diagnose(Evidence(run.settings, run.log.read()[0], kept_report(run.settings.dataset.folder, store)[0]))
 
 
 def grid_log(name: str, store: RunStore) -> EventLog:
