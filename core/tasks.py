@@ -260,6 +260,12 @@ def diagnoses_of(run: Run, store: RunStore) -> list[Diagnosis]:
     return diagnose(Evidence(run.settings, run.log.read()[0], kept_report(run.settings.dataset.folder, store)[0]))
 
 
+def doctors_stamp(run: Run, store: RunStore) -> tuple[float, ...]:
+    """Changes whenever the doctor has something new to look at."""
+    files = (run.log.file, report_file(run.settings.dataset.folder, store))
+    return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
+
+
 def grid_log(name: str, store: RunStore) -> EventLog:
     return EventLog(evaluations_folder(store.root) / name / "events.jsonl")
 

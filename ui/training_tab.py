@@ -49,6 +49,7 @@ class TrainingTab:
                 self.preset = gr.Dropdown(choices, value=preset_name, label="Preset", interactive=True, elem_id="preset")
                 self.about = gr.Markdown(about(preset_name), elem_id="preset-about")
                 self.readiness = gr.HTML(elem_id="readiness")
+                self.prepared = gr.HTML(elem_id="prepared")
                 self.start = gr.Button("Start training", variant="primary", elem_id="start")
                 with gr.Row():
                     self.stop = gr.Button("Stop and save", elem_id="stop", min_width=120, interactive=False)
@@ -82,8 +83,8 @@ class TrainingTab:
 
     def wire(self) -> None:
         """Buttons ask the core and return at once; the timer shows what became of it."""
-        self.preset.change(shows_errors(lambda name: [about(name), *self.form.fill(name)]), self.preset, [self.about, *self.form.inputs], **QUIET)
-        self.start.click(shows_errors(self._start), [self.preset, *self.form.inputs], self.run, **QUIET)
+        self.preset.change(shows_errors(lambda name: [about(name), "", *self.form.fill(name)]), self.preset, [self.about, self.prepared, *self.form.inputs], **QUIET)
+        self.start.click(shows_errors(self._start), [self.preset, *self.form.inputs], [self.run, self.prepared], **QUIET)
         self.stop.click(shows_errors(self._stop), self.run, None, **QUIET)
         self.resume.click(shows_errors(self._resume), self.run, None, **QUIET)
         self.class_photos.click(shows_errors(self._draw_class_photos), self.form.inputs, None, **QUIET)
@@ -95,7 +96,7 @@ class TrainingTab:
     def _start(self, preset: str, *values: Any) -> Any:
         settings = self._with_name(self.form.read(values), preset)
         start_training(self.studio.trainer, settings, self.studio.store)
-        return gr.update(choices=self.run_names(), value=settings.run.name)
+        return [gr.update(choices=self.run_names(), value=settings.run.name), ""]
 
     def _draw_class_photos(self, *values: Any) -> None:
         settings = self.form.read(values)
