@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,8 +11,9 @@ from core.events import FixedNoiseLoss, LikenessMeasured, RunEvent, RunStarted, 
 
 # Calibrated likeness and its words (docs/EVAL_PROTOCOL.md): heuristic, tuned on photographs and drawings, not on FLUX.1-dev's pictures.
 EXCELLENT, GOOD, WEAK = 0.85, 0.70, 0.50
-# A gain below this is none, however little the pictures of a round differ (docs/experiments.md, likeness while training).
-LEAST_GAIN = 0.02
+# A gain up to this is noise: twice the deviation of a round's mean from round to round where likeness has levelled (docs/experiments.md, likeness while training).
+# The spread between the pictures of a round is no measure of it: the same prompts and seeds are drawn each time.
+NOISE = 0.02
 # Rounds of samples without a gain before it is called an end of growth.
 PATIENCE = 2
 # Share by which the loss on held-out photos must rise to count; it is drawn on the same noise each time.
@@ -62,14 +62,9 @@ def best_round(events: Sequence[RunEvent]) -> LikenessMeasured | None:
     """
     best = None
     for measured in rounds_of(events):
-        if best is None or measured.mean > best.mean + noise_of(best):
+        if best is None or measured.mean > best.mean + NOISE:
             best = measured
     return best
-
-
-def noise_of(measured: LikenessMeasured) -> float:
-    """Standard error of a round's mean over its pictures, LEAST_GAIN at least."""
-    return max(LEAST_GAIN, measured.spread / math.sqrt(measured.faces))
 
 
 def signs_of(events: Sequence[RunEvent], steps: int) -> list[Sign]:
@@ -83,8 +78,10 @@ def undertrained(events: Sequence[RunEvent], steps: int) -> Sign | None:
         return None
     before = rounds[-2]
     gain = best.mean - before.mean
+    if gain <= NOISE:
+        return None
     sentence = f"Likeness is still climbing at the end: {before.mean:.2f} at step {before.step}, {best.mean:.2f} at step {best.step}. More steps would bring more."
-    return Sign("undertrained", sentence, gain, noise_of(before))
+    return Sign("undertrained", sentence, gain, NOISE)
 
 
 def overtrained(events: Sequence[RunEvent]) -> Sign | None:

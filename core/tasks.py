@@ -15,10 +15,10 @@ from core.doctor.diagnose import diagnose
 from core.doctor.diagnosis import Diagnosis
 from core.doctor.evidence import Evidence
 from core.durable import storage_error
-from core.errors import Refused
+from core.errors import Refused, UserError
 from core.evaluation.grid import GridRequest, evaluations_folder
 from core.evaluation.prompts import fill
-from core.events import Phase, RunEvent, RunStopped
+from core.events import Phase, RunEvent, RunFinished, RunStopped
 from core.jobs import Job, Worker, drain
 from core.presets import Resolved
 from core.runs import EventLog, Run, RunStore, training_words
@@ -26,7 +26,7 @@ from core.settings import Settings
 from core.traces import Traces, purge, traces_of
 
 if TYPE_CHECKING:
-    from core.training.advice import EncoderAdvice
+    from core.training.advice import EncoderAdvice, Finished
     from core.training.world import World
 
 Listener = Callable[[RunEvent], None]
@@ -248,11 +248,26 @@ def _class_photos_job(settings: Settings, count: int, store: RunStore) -> tuple[
     return draw, log
 
 
-def text_encoder_advice(settings: Settings) -> EncoderAdvice:
-    """The guide's policy for this dataset. Raises UserError for a dataset that cannot be opened."""
+def text_encoder_advice(settings: Settings, store: RunStore) -> EncoderAdvice:
+    """The guide's policy for this dataset, and what came of it without. Raises UserError for a dataset that cannot be opened."""
     from core.training.advice import advise_text_encoder
 
-    return advise_text_encoder(open_dataset(Path(settings.dataset.folder)), settings.dataset.trigger_word, Path(settings.model.path))
+    return advise_text_encoder(open_dataset(Path(settings.dataset.folder)), settings.dataset.trigger_word, Path(settings.model.path), finished_without_encoder(settings.dataset.folder, store))
+
+
+def finished_without_encoder(dataset_folder: str, store: RunStore) -> Finished | None:
+    """The newest finished run on these photos whose text encoder was frozen, if its samples were measured."""
+    from core.training.advice import Finished
+
+    for name in store.names():
+        with contextlib.suppress(UserError):  # a damaged run has no say
+            run = store.load(name)
+            if run.settings.dataset.folder != dataset_folder or run.settings.trains_text_encoder:
+                continue
+            evidence = Evidence(run.settings, run.log.read()[0])
+            if evidence.published_round and isinstance(evidence.events[-1], RunFinished):
+                return Finished(name, evidence.published_round.mean)
+    return None
 
 
 def diagnoses_of(run: Run, store: RunStore) -> list[Diagnosis]:

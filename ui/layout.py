@@ -10,6 +10,7 @@ from ui import analyzer_tab
 from ui.dataset_tab import QUIET, DatasetTab
 from ui.doctor_view import DoctorView
 from ui.evaluation_tab import EvaluationTab
+from ui.messages import shows_errors
 from ui.settings_form import SettingsForm
 from ui.studio import Studio
 from ui.training_tab import TrainingTab
@@ -54,5 +55,6 @@ def build_page(studio: Studio) -> gr.Blocks:
         evaluation.wire()
         doctor.wire(tabs, training)
         page.load(lambda *values: refresh(NOTHING_SEEN, *values), inputs, outputs, **QUIET)
+        page.load(shows_errors(training.advise), form.inputs, training.advice, **QUIET)
         gr.Timer(1.0).tick(refresh, [seen, *inputs], outputs, queue=False, trigger_mode="once", **QUIET)
     return page

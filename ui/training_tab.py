@@ -91,7 +91,7 @@ class TrainingTab:
         self.form.components["regularization.enabled"].change(lambda on: gr.update(visible=on), self.form.components["regularization.enabled"], self.class_photos, **QUIET)
         asked = [self.form.components[key] for key in ("text_encoder.two_phase", "dataset.folder", "dataset.trigger_word", "model.path")]
         for component in asked:
-            component.change(shows_errors(self._advise), self.form.inputs, self.advice, **QUIET)
+            component.change(shows_errors(self.advise), self.form.inputs, self.advice, **QUIET)
 
     def _start(self, preset: str, *values: Any) -> Any:
         settings = self._with_name(self.form.read(values), preset)
@@ -103,11 +103,11 @@ class TrainingTab:
         start_class_photos(self.studio.trainer, settings, CLASS_PHOTOS, self.studio.store)
         self.class_log = class_photos_log(settings, self.studio.store)
 
-    def _advise(self, *values: Any) -> str:
+    def advise(self, *values: Any) -> str:
         """The guide's policy in a sentence or two, only while two-phase is on or would help."""
         settings = self.form.read(values)
         try:
-            advice = text_encoder_advice(settings)
+            advice = text_encoder_advice(settings, self.studio.store)
         except UserError:
             return ""
         if not (settings.trains_text_encoder or advice.recommended):

@@ -22,7 +22,7 @@ def end_early(end: EarlyStop, state: TrainState, parts: Parts, seen: Sequence[Ru
     damage = damage_of(checkpoint) if checkpoint else "it could not be saved"
     if damage:
         yield Warned(what=f"The checkpoint of step {end.best_step}, the best one, cannot be used ({damage}): the LoRA is that of step {state.step}.")
-    step, weights = (state.step, state.weights_topublish()) if damage else (end.best_step, weights_of_checkpoint(checkpoint))
+    step, weights = (state.step, state.weights_to_publish()) if damage else (end.best_step, weights_of_checkpoint(checkpoint))
     price = settings.run.price_per_hour
     yield StoppedEarly(step=state.step, best_step=step, reason=end.reason, seconds_saved=seconds, money_saved=seconds / 3600 * price if price else None)
     yield from publish(weights, step, parts)
