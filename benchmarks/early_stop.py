@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.events import RunEvent, RunFinished
+from core.flux.checkpoint_lora import read_checkpoint_lora
 from core.flux.lora_file import metadata_of, save_lora_file
 from core.flux.model_folder import open_model_folder
 from core.identity.drawn import load_judge
@@ -27,7 +28,6 @@ from core.presets import load_preset
 from core.runs import Run, RunStore
 from core.settings import POCKET_FLUX
 from core.signs import early_stop, held_out_at, rounds_of
-from core.training.state import weights_of_checkpoint
 from core.training.train import train
 
 WORK = Path("data/cache/early-stop")
@@ -87,7 +87,7 @@ def judge_all(run: Run, person: int, store: RunStore, deadline: float) -> None:
         if not result.exists():
             if time.monotonic() > deadline:
                 return
-            save_lora_file(store.root / f"{name}.safetensors", weights_of_checkpoint(folder), settings.lora.alpha / settings.lora.rank, metadata_of(settings, model, step, 18, {}))
+            save_lora_file(store.root / f"{name}.safetensors", read_checkpoint_lora(folder), settings.lora.alpha / settings.lora.rank, metadata_of(settings, model, step, 18, {}))
             one = settings.model_copy(update={"run": settings.run.model_copy(update={"name": name})})
             pictures = draw_pictures(one, captions, (1.0,), store)[1.0]
             obeyed = adherence(judge, scenes, pictures)

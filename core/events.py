@@ -24,6 +24,10 @@ class Phase(Event):
     total: int = 0
 
 
+# A Phase that begins so names the photos that are kept out of the training.
+HELD_OUT_PHASE = "Held out: "
+
+
 class RunStarted(Event):
     """The worker holds the lock and begins at `first_step` (above 0: resumed) of `steps`."""
 

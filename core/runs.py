@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from core.durable import append_line, damage_of, read_lines, rewrite_lines, storage_error, write_atomic, write_json
 from core.errors import Refused, UserError
-from core.events import TERMINAL, RunEvent, parse_event
+from core.events import HELD_OUT_PHASE, TERMINAL, RunEvent, parse_event
 from core.settings import RUN_NAME_PATTERN, Settings
 
 CHECKPOINT_PATTERN = re.compile(r"^step-(\d{6,})$")
@@ -85,6 +85,11 @@ class Run:
     @property
     def checkpoints_folder(self) -> Path:
         return self.folder / "checkpoints"
+
+    def held_out(self) -> frozenset[str]:
+        """Names of the photos that were kept out of the training, as its log says."""
+        phases = [event.what for event in self.log.read()[0] if event.kind == "phase" and event.what.startswith(HELD_OUT_PHASE)]
+        return frozenset(phases[-1].removeprefix(HELD_OUT_PHASE).split(", ")) if phases else frozenset()
 
     def checkpoints(self) -> list[tuple[int, Path]]:
         """(step, folder) of every published checkpoint, newest first, whether damaged or not."""

@@ -20,7 +20,7 @@ RUN_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 def setting(default: Any, title: str, help: str, variable: str | None = None, place: str | None = None, **limits: Any) -> Any:
     """Declare one setting; `variable` is the guide's environment variable that overrides it.
 
-    `place` marks a path (dataset, model, output, lora, regularization): the page offers a listing for it, never free text.
+    `place` marks a path (dataset, model, output, lora, regularization, evaluator): the page offers a listing for it, never free text.
     """
     return Field(default, title=title, description=help, json_schema_extra={"variable": variable, "place": place}, **limits)
 
@@ -141,6 +141,14 @@ class RegularizationSettings(Section):
     weight: float = setting(4.0, "Regularization weight", "Weight of the class loss beside the loss on the person's photos. Below about 4 the person still leaks into the class; at 4 the person needs about twice the steps.", gt=0, le=10)
 
 
+class EvaluationSettings(Section):
+    """Evaluation: networks of your own that measure besides the shipped ones. They lie in models/ and are never downloaded."""
+
+    face_model: str = setting("", "Face network", "An ArcFace-family .onnx file that tells who a face is instead of SFace; needs onnxruntime. The usual ones are licensed for non-commercial research only.", place="evaluator")
+    text_image_model: str = setting("", "CLIP or SigLIP", "A folder with CLIP or SigLIP that tells whether a picture shows what its prompt says. CLIP ViT-L/14 is MIT, SigLIP 2 Apache 2.0.", place="evaluator")
+    image_model: str = setting("", "DINOv2", "A folder with DINOv2 (Apache 2.0) that tells how different two pictures are. Without it their coarse colours do.", place="evaluator")
+
+
 class Settings(Section):
     """All settings of one run."""
 
@@ -153,6 +161,7 @@ class Settings(Section):
     sampling: SamplingSettings = SamplingSettings()
     text_encoder: TextEncoderSettings = TextEncoderSettings()
     regularization: RegularizationSettings = RegularizationSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
 
     @property
     def trains_text_encoder(self) -> bool:

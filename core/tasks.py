@@ -13,20 +13,23 @@ from core.dataset.folder import open_dataset
 from core.dataset.subjects import CACHE_FOLDER
 from core.doctor.diagnose import diagnose
 from core.doctor.diagnosis import Diagnosis
+from core.doctor.evaluations import evaluations_stamp, measures_of_run
 from core.doctor.evidence import Evidence
+from core.doctor.finished import finished_without_encoder
 from core.durable import storage_error
-from core.errors import Refused, UserError
+from core.errors import Refused
 from core.evaluation.grid import GridRequest, evaluations_folder
-from core.evaluation.prompts import fill
-from core.events import Phase, RunEvent, RunFinished, RunStopped
+from core.evaluation.job import AIM_WORDS, EvaluationJob, load_job, save_job
+from core.evaluation.prompts import Prompt, fill
+from core.events import Phase, RunEvent, RunStopped
 from core.jobs import Job, Worker, drain
 from core.presets import Resolved
 from core.runs import EventLog, Run, RunStore, training_words
-from core.settings import Settings
+from core.settings import EvaluationSettings, Settings
 from core.traces import Traces, purge, traces_of
 
 if TYPE_CHECKING:
-    from core.training.advice import EncoderAdvice, Finished
+    from core.training.advice import EncoderAdvice
     from core.training.world import World
 
 Listener = Callable[[RunEvent], None]
@@ -184,38 +187,42 @@ def resume_here(name: str, store: RunStore, listen: Listener) -> RunEvent:
         return drain(lambda: train(run, store, resume=True), run.log, listen)
 
 
-def evaluate(request: GridRequest, name: str, store: RunStore) -> Iterator[RunEvent]:
+def evaluate(job: EvaluationJob, name: str, store: RunStore) -> Iterator[RunEvent]:
     yield Phase(what="Starting: loading libraries")
-    from core.evaluation.evaluate import evaluate as evaluate_grid
+    from core.evaluation.perform import perform
 
-    yield from evaluate_grid(request, name, store.root, store.stop_request().is_made)
+    yield from perform(job, name, store.root, store.stop_request().is_made)
 
 
-def start_evaluation(worker: Worker, request: GridRequest, store: RunStore) -> str:
-    """Draw a strength grid on the worker's thread and return its name. `request.lora` must be one of lora_names.
+def start_evaluation(worker: Worker, job: EvaluationJob, store: RunStore) -> str:
+    """Draw and measure on the worker's thread and return the name. The request's `lora` must be one of lora_names.
 
     Raises Refused or UserError; then nothing was started.
     """
-    if request.lora not in lora_names(store):
-        raise Refused(f"There is no LoRA called '{request.lora}'.", str(store.root), f"LoRA files here: {', '.join(lora_names(store)) or 'none yet'}.")
-    name = new_grid_name(request, store)
+    if job.request.lora not in lora_names(store):
+        raise Refused(f"There is no LoRA called '{job.request.lora}'.", str(store.root), f"LoRA files here: {', '.join(lora_names(store)) or 'none yet'}.")
+    return _start_evaluation(worker, job, new_grid_name(job.request, store), store)
 
+
+def resume_evaluation(worker: Worker, name: str, store: RunStore) -> str:
+    """Draw what is missing of a stopped evaluation. Raises Refused or UserError; then nothing was started."""
+    return _start_evaluation(worker, load_job(name, store.root), name, store)
+
+
+def _start_evaluation(worker: Worker, job: EvaluationJob, name: str, store: RunStore) -> str:
     def prepare() -> tuple[Job, EventLog]:
-        log = grid_log(name, store)
-        log.file.parent.mkdir(parents=True)
-        return (lambda: evaluate(request, name, store)), log
+        save_job(job, name, store.root)
+        return (lambda: evaluate(job, name, store)), grid_log(name, store)
 
-    worker.start(store.exclusive(f"drawing the grid of '{request.lora}'"), prepare)
+    worker.start(store.exclusive(f"{AIM_WORDS[job.aim]} '{job.request.lora}'"), prepare)
     return name
 
 
-def evaluate_here(request: GridRequest, store: RunStore, listen: Listener) -> tuple[str, RunEvent]:
-    """The command's way; `request.lora` may be any file's absolute path. Returns the grid's name and the last event."""
-    name = new_grid_name(request, store)
-    with store.exclusive(f"drawing the grid of '{request.lora}'"):
-        log = grid_log(name, store)
-        log.file.parent.mkdir(parents=True)
-        return name, drain(lambda: evaluate(request, name, store), log, listen)
+def evaluate_here(job: EvaluationJob, name: str, store: RunStore, listen: Listener) -> RunEvent:
+    """The command's way; the request's `lora` may be any file's absolute path. A name that is there goes on. Returns the last event."""
+    with store.exclusive(f"{AIM_WORDS[job.aim]} '{Path(job.request.lora).name}'"):
+        save_job(job, name, store.root)
+        return drain(lambda: evaluate(job, name, store), grid_log(name, store), listen)
 
 
 def class_photos_log(settings: Settings, store: RunStore) -> EventLog:
@@ -255,43 +262,35 @@ def text_encoder_advice(settings: Settings, store: RunStore) -> EncoderAdvice:
     return advise_text_encoder(open_dataset(Path(settings.dataset.folder)), settings.dataset.trigger_word, Path(settings.model.path), finished_without_encoder(settings.dataset.folder, store))
 
 
-def finished_without_encoder(dataset_folder: str, store: RunStore) -> Finished | None:
-    """The newest finished run on these photos whose text encoder was frozen, if its samples were measured."""
-    from core.training.advice import Finished
-
-    for name in store.names():
-        with contextlib.suppress(UserError):  # a damaged run has no say
-            run = store.load(name)
-            if run.settings.dataset.folder != dataset_folder or run.settings.trains_text_encoder:
-                continue
-            evidence = Evidence(run.settings, run.log.read()[0])
-            if evidence.published_round and isinstance(evidence.events[-1], RunFinished):
-                return Finished(name, evidence.published_round.mean)
-    return None
-
-
 def diagnoses_of(run: Run, store: RunStore) -> list[Diagnosis]:
-    """What the doctor says of a run, by its log and the report on its photos. Raises UserError for a damaged log."""
-    return diagnose(Evidence(run.settings, run.log.read()[0], kept_report(run.settings.dataset.folder, store)[0]))
+    """What the doctor says of a run, by its log, its newest evaluation and the report on its photos. Raises UserError for a damaged log."""
+    return diagnose(Evidence(run.settings, run.log.read()[0], kept_report(run.settings.dataset.folder, store)[0], measures_of_run(run, store.root)))
 
 
-def doctors_stamp(run: Run, store: RunStore) -> tuple[float, ...]:
+def doctors_stamp(run: Run, store: RunStore) -> tuple[int, ...]:
     """Changes whenever the doctor has something new to look at."""
     files = (run.log.file, report_file(run.settings.dataset.folder, store))
-    return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
+    return (*(file.stat().st_mtime_ns if file.exists() else 0 for file in files), evaluations_stamp(store.root))
 
 
 def grid_log(name: str, store: RunStore) -> EventLog:
     return EventLog(evaluations_folder(store.root) / name / "events.jsonl")
 
 
-def grid_request(settings: Settings, lora: str, prompts: list[str], strengths: tuple[float, ...]) -> GridRequest:
-    """A grid drawn as the run's samples are; {trigger} and {class} in the prompts are filled in."""
-    dataset, sampling = settings.dataset, settings.sampling
+def grid_request(settings: Settings, lora: str, prompts: Sequence[Prompt], strengths: tuple[float, ...], measured_by: EvaluationSettings | None = None) -> GridRequest:
+    """A grid drawn as the run's samples are; {trigger} and {class} in the prompts are filled in. `measured_by` is today's choice of networks, by default the run's."""
+    dataset, sampling, networks = settings.dataset, settings.sampling, measured_by or settings.evaluation
     return GridRequest(
         lora=lora,
         model_path=settings.model.path,
         prompts=fill(prompts, dataset.trigger_word, dataset.class_word),
+        kinds=tuple(prompt.kind for prompt in prompts),
+        dataset=dataset.folder,
+        trigger_word=dataset.trigger_word,
+        class_word=dataset.class_word,
+        face_model=networks.face_model,
+        text_image_model=networks.text_image_model,
+        image_model=networks.image_model,
         strengths=strengths,
         seed=sampling.seed,
         width=sampling.width or dataset.resolution,

@@ -10,7 +10,8 @@ import gradio as gr
 
 from core.errors import Refused, UserError
 from core.evaluation.grid import SHEET_FILE, STRENGTHS, grid_names, load_grid, parse_strengths, strength_label
-from core.evaluation.prompts import parse_prompts, read_prompts
+from core.evaluation.job import EvaluationJob
+from core.evaluation.prompts import parse_prompts, prompts_file, read_prompts
 from core.settings import Settings
 from core.tasks import grid_log, grid_request, lora_names, start_evaluation
 from ui.dataset_tab import QUIET
@@ -33,7 +34,7 @@ class EvaluationTab:
                 self.lora = gr.Dropdown(names, value=next(iter(names), None), label="LoRA", info="Finished and stopped runs, newest first.", interactive=True, elem_id="lora")
                 self.strengths = gr.Textbox(" ".join(map(strength_label, STRENGTHS)), label="Strengths", info="0.5 is half, 1.0 as trained.", max_lines=1, elem_id="strengths")
                 self.base = gr.Checkbox(True, label="Base model as first column", info="Strength 0: what the model draws without the LoRA.", elem_id="with-base")
-                self.prompts = gr.Textbox("\n".join(read_prompts()), label="Prompts", info="One per line; {trigger} and {class} are filled in.", lines=8, max_lines=16, elem_id="prompts")
+                self.prompts = gr.Textbox("\n".join(prompt.line for prompt in read_prompts(prompts_file(studio.resolved(studio.first_preset()).settings.model.path))), label="Prompts", info="One per line; {trigger} and {class} are filled in.", lines=8, max_lines=16, elem_id="prompts")
                 self.draw = gr.Button("Draw the grid", variant="primary", elem_id="draw")
                 self.stop = gr.Button("Stop, keep finished rows", interactive=False, elem_id="stop-grid")
             with gr.Column(scale=3, min_width=360):
@@ -56,7 +57,7 @@ class EvaluationTab:
         if with_base and 0 not in chosen:
             chosen = (0.0, *chosen)
         request = grid_request(self._settings_of(lora, values), lora, parse_prompts(prompts), chosen)
-        name = start_evaluation(self.studio.trainer, request, self.studio.store)
+        name = start_evaluation(self.studio.trainer, EvaluationJob(aim="grid", request=request), self.studio.store)
         return gr.update(choices=[name, *grid_names(self.studio.store.root)], value=name)
 
     def _settings_of(self, lora: str, values: tuple[Any, ...]) -> Settings:

@@ -56,10 +56,10 @@ def strength_grid(grid: StrengthGrid | None) -> str:
     request = grid.request
     head = "".join(f"<th scope='col'>{strength_label(strength)}</th>" for strength in request.strengths)
     rows = []
-    for row, prompt in enumerate(request.prompts):
-        cells = []
+    for number, row in enumerate(request.rows):
+        prompt, cells = request.prompts[row.prompt], []
         for strength in request.strengths:
-            cell = grid.cell(row, strength)
+            cell = grid.cell(number, strength)
             address = f"pictures/evaluations/{quote(grid.name)}/{quote(cell.file)}" if cell else ""
             label = f"{escape(prompt, quote=True)}, strength {strength_label(strength)}"
             cells.append(f"<td><a href='{address}' target='_blank'><img loading='lazy' src='{address}' alt='{label}'></a></td>" if cell else "<td><div class='blank'></div></td>")

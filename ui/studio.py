@@ -84,6 +84,8 @@ class Studio:
                 return ["", *_unique([self.environment.get("RESUME_FROM", ""), *(str(self.store.root / name) for name in lora_names(self.store))])]
             case "regularization":
                 return ["", *_unique([self.environment.get("REG_DIR", ""), *_subfolders(DATA_FOLDER, leave_out={CACHE_FOLDER.name})])]
+            case "evaluator":
+                return ["", *_unique([*_subfolders(MODELS_FOLDER, leave_out=set()), *sorted(str(file) for file in MODELS_FOLDER.glob("*.onnx"))])]
             case "output":
                 return [str(self.store.root)]
         raise ValueError(f"{place!r} is no kind of place")

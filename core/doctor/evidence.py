@@ -4,26 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from core.analyzer.report import AnalysisReport
+from core.evaluation.values import Measure, not_measured
 from core.events import TERMINAL, LikenessMeasured, RunEvent, RunFailed, RunFinished, RunStarted, RunStopped, StepDone, StoppedEarly, Warned
 from core.settings import Settings
 from core.signs import END, rounds_of
-
-Verdict = Literal["good", "watch", "bad", "not measured"]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One measure of an evaluation: `value` is None exactly where `verdict` is 'not measured'; `detail` is a sentence of evidence, or the reason."""
-
-    value: float | None
-    verdict: Verdict
-    detail: str
-
-
-NOT_THERE = Measured(None, "not measured", "")
 
 
 @dataclass(frozen=True)
@@ -33,10 +19,10 @@ class Evidence:
     settings: Settings
     events: Sequence[RunEvent]
     report: AnalysisReport | None = None
-    measures: Mapping[str, Measured] = field(default_factory=dict)
+    measures: Mapping[str, Measure] = field(default_factory=dict)
 
-    def measure(self, name: str) -> Measured:
-        return self.measures.get(name, NOT_THERE)
+    def measure(self, name: str) -> Measure:
+        return self.measures.get(name, not_measured(name, ""))
 
     @property
     def steps_done(self) -> int:

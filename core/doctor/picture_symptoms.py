@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from core.doctor.diagnosis import Seen, Treatment
-from core.doctor.evidence import Evidence, Measured
+from core.doctor.evidence import Evidence
+from core.evaluation.values import Measure
 from core.signs import best_round, copying, overtrained
 
 EVALUATE = "Evaluate the LoRA (Evaluation tab, or python scripts/evaluate.py RUN)."
@@ -78,9 +79,9 @@ def _by_measure(evidence: Evidence, *names: str) -> Seen:
         return Seen("found", said)
     if measures[0].value is not None:
         return Seen("not found", said)
-    return Seen("not measured", (), f"Not measured: {measures[0].detail}." if measures[0].detail else EVALUATE)
+    return Seen("not measured", (), f"It was evaluated, but {measures[0].reason}." if measures[0].reason else EVALUATE)
 
 
-def _sentence(measure: Measured) -> str:
+def _sentence(measure: Measure) -> str:
     words = {"good": "good", "watch": "near the line", "bad": "bad"}
     return f"{measure.detail} ({words[measure.verdict]})." if measure.verdict in words else measure.detail

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from core.durable import damage_of
+from core.errors import UserError
 from core.events import ReportSaved, RunEvent, StoppedEarly, Warned
+from core.flux.checkpoint_lora import read_checkpoint_lora
 from core.flux.lora_file import metadata_of, save_lora_file
 from core.signs import EarlyStop, seconds_for
-from core.training.state import TrainState, split, weights_of_checkpoint
+from core.training.state import TrainState, split
 from core.training.step import Parts
 
 
@@ -18,11 +19,11 @@ def end_early(end: EarlyStop, state: TrainState, parts: Parts, seen: Sequence[Ru
     """Publish the LoRA of the best step; where its checkpoint is gone or damaged, that of the last."""
     settings = parts.settings
     seconds = seconds_for(settings.train.steps - state.step, seen)
-    checkpoint = dict(parts.run.checkpoints()).get(end.best_step)
-    damage = damage_of(checkpoint) if checkpoint else "it could not be saved"
-    if damage:
-        yield Warned(what=f"The checkpoint of step {end.best_step}, the best one, cannot be used ({damage}): the LoRA is that of step {state.step}.")
-    step, weights = (state.step, state.weights_to_publish()) if damage else (end.best_step, weights_of_checkpoint(checkpoint))
+    try:
+        step, weights = end.best_step, read_checkpoint_lora(parts.run.checkpoints_folder / f"step-{end.best_step:06d}")
+    except UserError as error:
+        yield Warned(what=f"The checkpoint of step {end.best_step}, the best one, cannot be used: {error.what} The LoRA is that of step {state.step}.")
+        step, weights = state.step, state.weights_to_publish()
     price = settings.run.price_per_hour
     yield StoppedEarly(step=state.step, best_step=step, reason=end.reason, seconds_saved=seconds, money_saved=seconds / 3600 * price if price else None)
     yield from publish(weights, step, parts)

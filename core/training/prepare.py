@@ -17,7 +17,7 @@ from core.dataset.imaging import fit, open_upright, pixels, upright_size
 from core.dataset.subjects import CACHE_FOLDER
 from core.durable import sha256_of
 from core.errors import UserError
-from core.events import Phase, RunEvent, Warned
+from core.events import HELD_OUT_PHASE, Phase, RunEvent, Warned
 from core.flux.encode import LatentMoments, PromptEmbeds, encode_pixels, encode_prompt, scale_latents
 from core.flux.model_folder import ModelFolder
 from core.flux.models import Hardware, free_memory, load_text_encoders, load_vae
@@ -108,7 +108,7 @@ def prepare(dataset: Dataset, settings: Settings, model: ModelFolder, hardware: 
     if chooses:
         held_out = choose_held_out([photo.latents.mean for photo in photos], views_of(dataset.samples, readings))
     if held_out:
-        yield Phase(what=f"Held out: {', '.join(photos[i].name for i in held_out)}")
+        yield Phase(what=HELD_OUT_PHASE + ", ".join(photos[i].name for i in held_out))
     trained = tuple(photo for i, photo in enumerate(photos) if i not in held_out)
     yield Material(trained, tuple(photos[i] for i in held_out), tuple(replace(photo, is_class=True) for photo in class_photos), embeds, readings)
 

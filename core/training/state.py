@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from core.durable import publish_folder, retire_folder
 from core.errors import Refused, UserError
+from core.flux.checkpoint_lora import AVERAGE_PART, LORA_PART
 from core.flux.encode import PromptEmbeds
 from core.flux.lora import lora_weights, set_lora_weights
 from core.flux.models import free_memory
@@ -24,7 +25,7 @@ from core.training.memory import MemoryPlan
 from core.training.text_encoder import NAME_PREFIX, TextEncoder
 
 # Settings that may differ between a checkpoint and the run that resumes it: they change what is shown or kept, not the LoRA.
-FREE_SETTINGS = frozenset({"run.name", "run.output", "run.price_per_hour", "sampling", "train.save_every", "train.save_minutes", "train.keep_checkpoints", "train.validate_every", "train.stop_early", "dataset.folder", "model.base", "model.gradient_checkpointing", "model.path", "regularization.folder"})
+FREE_SETTINGS = frozenset({"run.name", "run.output", "run.price_per_hour", "sampling", "train.save_every", "train.save_minutes", "train.keep_checkpoints", "train.validate_every", "train.stop_early", "dataset.folder", "model.base", "model.gradient_checkpointing", "model.path", "regularization.folder", "evaluation"})
 
 
 @dataclass
@@ -97,9 +98,9 @@ def save_checkpoint(state: TrainState, run: Run, held_out_loss: float | None, ke
     """Publish output/<run>/checkpoints/step-NNNNNN by one rename, then retire the oldest beyond keep_checkpoints, but never the best nor that of step `keep`."""
 
     def fill(folder: Path) -> None:
-        safetensors.torch.save_file(state.weights(), folder / "lora.safetensors")
+        safetensors.torch.save_file(state.weights(), folder / LORA_PART)
         if state.average:
-            safetensors.torch.save_file(state.average, folder / "average.safetensors")
+            safetensors.torch.save_file(state.average, folder / AVERAGE_PART)
         torch.save(state.optimizer.state_dict(), folder / "optimizer.pt")
         if state.text_encoder:
             torch.save(state.text_encoder.optimizer.state_dict(), folder / "encoder-optimizer.pt")
@@ -128,12 +129,6 @@ def best_checkpoint(run: Run) -> Path | None:
     return min(measured)[1] if measured else None
 
 
-def weights_of_checkpoint(folder: Path) -> dict[str, Tensor]:
-    """What a run that ended there would publish: the average where there is one, else the weights."""
-    average = folder / "average.safetensors"
-    return safetensors.torch.load_file(average if average.exists() else folder / "lora.safetensors")
-
-
 def plan_of(checkpoint: Path) -> MemoryPlan | None:
     """How the run lay in memory when it was saved: the same layout goes on bit for bit."""
     record = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
@@ -148,12 +143,12 @@ def restore_checkpoint(state: TrainState, folder: Path, settings: Settings) -> N
     if changed:
         raise Refused(f"The checkpoint was made with other settings ({', '.join(changed)}).", str(folder), "Resume with the run's own settings, or start a new run from its LoRA (RESUME_FROM).")
     try:
-        transformer, encoder = split(safetensors.torch.load_file(folder / "lora.safetensors"))
+        transformer, encoder = split(safetensors.torch.load_file(folder / LORA_PART))
         set_lora_weights(state.transformer, transformer)
         if state.text_encoder:
             state.text_encoder.set_weights(encoder)
-        if (folder / "average.safetensors").exists():
-            state.average = safetensors.torch.load_file(folder / "average.safetensors")
+        if (folder / AVERAGE_PART).exists():
+            state.average = safetensors.torch.load_file(folder / AVERAGE_PART)
         state.optimizer.load_state_dict(torch.load(folder / "optimizer.pt", weights_only=True))
         if state.text_encoder and (folder / "encoder-optimizer.pt").exists():
             state.text_encoder.optimizer.load_state_dict(torch.load(folder / "encoder-optimizer.pt", weights_only=True))

@@ -13,17 +13,24 @@ import core.training.train as train_module
 from core.analyzer.report import AnalysisReport, Finding
 from core.doctor.diagnose import CANONICAL_RULE, SYMPTOMS, diagnose, render_text, summary
 from core.doctor.diagnosis import changed
-from core.doctor.evidence import Evidence, Measured
+from core.doctor.evidence import Evidence
 from core.errors import UserError
+from core.evaluation.values import Measure
 from core.events import RunFailed, RunStarted, RunStopped, StoppedEarly, Warned
 from core.jobs import failure_of
 from core.presets import resolve
 from tests.core.logs import likeness, log_of, step
 from tests.core.training import go, run_of
 
+
+def measured(value, verdict, words):
+    """As an evaluation has it; the evidence takes it by the name it is filed under."""
+    return Measure(name="", value=value, verdict=verdict, **({"detail": words} if value is not None else {"reason": words}))
+
+
 NAN, WEAK, COPY, WAXY, ANGLES, BRITTLE, MEMORY = (symptom.name for symptom in SYMPTOMS)
 GOOD_RUN = log_of([0.5, 0.8, 0.9, 0.91])
-ALL_GOOD = {name: Measured(value, "good", f"{name} is fine") for name, value in (("likeness", 0.9), ("carbon copy", 0.0), ("head angles", 0.95), ("skin detail", 1.0), ("brittleness", 0.05), ("prompt adherence", 0.0), ("leak into the class", 0.1))}
+ALL_GOOD = {name: measured(value, "good", f"{name} is fine") for name, value in (("likeness", 0.9), ("carbon copy", 0.0), ("head angles", 0.95), ("skin detail", 1.0), ("brittleness", 0.05), ("prompt adherence", 0.0), ("leak into the class", 0.1))}
 
 
 def settings_of(preset="final", *pairs):
@@ -81,7 +88,7 @@ def test_what_only_an_evaluation_shows_is_not_guessed_from_a_log():
 
 
 def test_found_symptoms_come_first_with_the_photos_before_the_settings():
-    evidence = evidence_of(report=report_of(finding("blur"), finding("soft", "note"), finding("angles")), skin_detail=Measured(0.5, "bad", "50% of the photos' fine detail"))
+    evidence = evidence_of(report=report_of(finding("blur"), finding("soft", "note"), finding("angles")), skin_detail=measured(0.5, "bad", "50% of the photos' fine detail"))
     first = diagnose(evidence)[0]
     assert first.symptom == WAXY and [found.check for found in first.photos] == ["blur"] and new_values(first) == {"train.noise_offset": 0.05}
     text = render_text(diagnose(evidence))
@@ -89,7 +96,7 @@ def test_found_symptoms_come_first_with_the_photos_before_the_settings():
 
 
 def test_photos_nobody_analyzed_are_to_be_analyzed_first():
-    assert "Do that first" in about(WAXY, evidence_of(skin_detail=Measured(0.5, "bad", "x"))).photos_note
+    assert "Do that first" in about(WAXY, evidence_of(skin_detail=measured(0.5, "bad", "x"))).photos_note
 
 
 # NaN
@@ -133,8 +140,8 @@ def test_weak_identity_that_levelled_keeps_the_steps_and_trains_the_text_encoder
 
 
 def test_the_evaluation_counts_more_than_the_samples():
-    assert about(WEAK, evidence_of(log_of([0.5, 0.6]), likeness=Measured(0.8, "good", "good; mean of 24"))).seen.state == "not found"
-    assert about(WEAK, evidence_of(GOOD_RUN, likeness=Measured(0.6, "watch", "weak"))).seen.state == "found"
+    assert about(WEAK, evidence_of(log_of([0.5, 0.6]), likeness=measured(0.8, "good", "good; mean of 24"))).seen.state == "not found"
+    assert about(WEAK, evidence_of(GOOD_RUN, likeness=measured(0.6, "watch", "weak"))).seen.state == "found"
 
 
 def test_weak_identity_is_not_judged_in_the_middle_of_a_run_nor_after_a_fault():
@@ -171,12 +178,12 @@ def test_where_the_log_names_the_best_step_that_is_taken():
 
 
 def test_duplicates_come_before_dropout():
-    diagnosis = about(COPY, evidence_of(report=report_of(finding("near duplicate"), finding("angles")), carbon_copy=Measured(0.3, "bad", "7 of 24 pictures repeat a photo")))
+    diagnosis = about(COPY, evidence_of(report=report_of(finding("near duplicate"), finding("angles")), carbon_copy=measured(0.3, "bad", "7 of 24 pictures repeat a photo")))
     assert [found.check for found in diagnosis.photos] == ["near duplicate"] and diagnosis.changes
 
 
 def test_a_leak_takes_regularization_and_keeps_the_steps():
-    diagnosis = about(COPY, evidence_of(**{**ALL_GOOD, "leak into the class": Measured(0.6, "bad", "pictures of the class alone are +0.60 more like the person")}))
+    diagnosis = about(COPY, evidence_of(**{**ALL_GOOD, "leak into the class": measured(0.6, "bad", "pictures of the class alone are +0.60 more like the person")}))
     assert new_values(diagnosis) == {"regularization.enabled": True}
 
 
@@ -188,7 +195,7 @@ def test_memorising_alone_is_no_copy():
 def test_where_the_face_cannot_tell_copies_only_an_evaluation_can():
     alike = log_of([0.9, 0.95], nearest=0.999, copy_line=None)
     assert about(COPY, evidence_of(alike)).seen.state == "not measured" and "cannot be told" in about(COPY, evidence_of(alike)).seen.to_measure
-    assert about(COPY, evidence_of(alike, carbon_copy=Measured(0.0, "good", "no picture repeats a photo"))).seen.state == "not found"
+    assert about(COPY, evidence_of(alike, carbon_copy=measured(0.0, "good", "no picture repeats a photo"))).seen.state == "not found"
 
 
 # waxy skin, angles, brittleness
@@ -197,19 +204,19 @@ def test_where_the_face_cannot_tell_copies_only_an_evaluation_can():
 @pytest.mark.parametrize(("symptom", "measure"), [(WAXY, "skin detail"), (ANGLES, "head angles"), (BRITTLE, "brittleness")])
 def test_measures_of_an_evaluation_decide(symptom, measure):
     for verdict, state in (("bad", "found"), ("watch", "not found"), ("good", "not found")):
-        seen = about(symptom, evidence_of(**{measure: Measured(0.5, verdict, "a number")})).seen
+        seen = about(symptom, evidence_of(**{measure: measured(0.5, verdict, "a number")})).seen
         assert seen.state == state and "a number" in seen.evidence[0], verdict
-    unknown = about(symptom, evidence_of(**{measure: Measured(None, "not measured", "skin has no texture in drawings")})).seen
+    unknown = about(symptom, evidence_of(**{measure: measured(None, "not measured", "skin has no texture in drawings")})).seen
     assert unknown.state == "not measured" and "no texture" in unknown.to_measure
 
 
 def test_waxy_skin_at_a_low_noise_offset_has_another_cause():
-    diagnosis = about(WAXY, evidence_of(settings=settings_of("fast"), skin_detail=Measured(0.5, "bad", "x")))
+    diagnosis = about(WAXY, evidence_of(settings=settings_of("fast"), skin_detail=measured(0.5, "bad", "x")))
     assert not diagnosis.changes and "not the cause" in diagnosis.advice
 
 
 def test_angle_failure_is_a_matter_of_photos_only():
-    diagnosis = about(ANGLES, evidence_of(report=report_of(finding("angles"), finding("blur")), head_angles=Measured(0.4, "bad", "profile views .3")))
+    diagnosis = about(ANGLES, evidence_of(report=report_of(finding("angles"), finding("blur")), head_angles=measured(0.4, "bad", "profile views .3")))
     assert [found.check for found in diagnosis.photos] == ["angles"] and not diagnosis.changes and "add photos" in diagnosis.advice
 
 
@@ -218,12 +225,12 @@ def test_angle_failure_is_a_matter_of_photos_only():
     [(["text_encoder.enabled=1"], {"text_encoder.enabled": False, "text_encoder.two_phase": True}), (["text_encoder.two_phase=1"], {"text_encoder.two_phase": False}), ([], {})],
 )
 def test_brittleness_freezes_the_text_encoder_earlier_if_it_was_trained(pairs, expected):
-    diagnosis = about(BRITTLE, evidence_of(settings=settings_of("final", *pairs), brittleness=Measured(0.4, "bad", "x")))
+    diagnosis = about(BRITTLE, evidence_of(settings=settings_of("final", *pairs), brittleness=measured(0.4, "bad", "x")))
     assert diagnosis.seen.state == "found" and new_values(diagnosis) == expected and ("not the cause" in diagnosis.advice) == (not pairs)
 
 
 def test_prompts_that_are_not_followed_any_more_are_brittleness_too():
-    evidence = evidence_of(**{**ALL_GOOD, "prompt adherence": Measured(-0.06, "bad", "-0.060 against the base model")})
+    evidence = evidence_of(**{**ALL_GOOD, "prompt adherence": measured(-0.06, "bad", "-0.060 against the base model")})
     assert about(BRITTLE, evidence).seen.state == "found"
 
 
@@ -266,7 +273,7 @@ def test_real_memory_faults_of_the_trainer_are_recognised(short_run, monkeypatch
 
 @pytest.mark.parametrize("preset", ["fast", "final", "demo"])
 def test_every_fix_is_a_setting_that_can_be_started(preset):
-    bad = {name: Measured(0.5, "bad", "x") for name in (*ALL_GOOD, "leak into the class")}
+    bad = {name: measured(0.5, "bad", "x") for name in (*ALL_GOOD, "leak into the class")}
     runs = [log_of([0.2, 0.3, 0.4, 0.5]), log_of([0.5, 0.6, 0.6, 0.6], nearest=0.99), failed("The loss of step 2 is nan: x"), failed("The device ran out of memory.")]
     seen = 0
     for events in runs:
@@ -280,6 +287,6 @@ def test_every_fix_is_a_setting_that_can_be_started(preset):
 
 
 def test_nothing_is_proposed_where_nothing_was_found():
-    evidence = evidence_of(likeness=Measured(0.9, "good", "excellent"))
+    evidence = evidence_of(likeness=measured(0.9, "good", "excellent"))
     assert all(not diagnosis.changes and not diagnosis.advice for diagnosis in diagnose(evidence) if diagnosis.seen.state != "found")
     assert replace(evidence, events=[likeness(1, 0.1)]).steps_done == 0

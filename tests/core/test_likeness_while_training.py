@@ -10,13 +10,13 @@ from PIL import Image
 from core.dataset.folder import open_dataset
 from core.errors import UserError
 from core.events import FixedNoiseLoss, ImageSaved, LikenessMeasured, Phase, RunFinished, StepDone, StoppedEarly, Warned
+from core.flux.checkpoint_lora import read_checkpoint_lora
 from core.identity.faces import FACE_WEIGHTS, open_face_reader
 from core.identity.likeness import likeness_at_angle, read_face, reference_of
 from core.pocket.demo import demo_scenes, write_photos
 from core.pocket.people import random_identity
 from core.presets import resolve
 from core.settings import warnings_of
-from core.training.state import weights_of_checkpoint
 from core.training.train import train
 from tests.core.logs import likeness
 from tests.core.training import after_steps, go, never, of_kind, run_of, same, weights_of
@@ -130,7 +130,7 @@ def test_without_the_switch_the_run_goes_to_its_end(watched, course, ended_early
     events = go(whole)
     assert [event.step for event in of_kind(events, StepDone)] == [1, 2, 3, 4, 5, 6] and not of_kind(events, StoppedEarly)
     early, _ = ended_early
-    best, published = weights_of_checkpoint(dict(whole.checkpoints())[BEST]), weights_of_checkpoint(dict(early.checkpoints())[BEST])
+    best, published = read_checkpoint_lora(dict(whole.checkpoints())[BEST]), read_checkpoint_lora(dict(early.checkpoints())[BEST])
     assert same(best, published) and same(weights_of(early), halved(best)) and not same(weights_of(early), weights_of(whole))
 
 
@@ -164,7 +164,7 @@ def test_a_run_killed_after_its_decision_decides_again(watched, course, ended_ea
     (dict(run.checkpoints())[BEST] / "lora.safetensors").write_bytes(b"damaged")
     events = go(run, resume=True)
     assert any("cannot be used" in event.what for event in of_kind(events, Warned)) and of_kind(events, StoppedEarly)[0].best_step == STOP and isinstance(events[-1], RunFinished)
-    assert same(weights_of(run), halved(weights_of_checkpoint(dict(run.checkpoints())[STOP])))
+    assert same(weights_of(run), halved(read_checkpoint_lora(dict(run.checkpoints())[STOP])))
 
 
 def _go_until_decided(run, resume):

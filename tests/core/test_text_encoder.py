@@ -9,17 +9,17 @@ import torch
 from diffusers import FluxPipeline
 
 from core.dataset.folder import open_dataset
+from core.doctor.finished import finished_without_encoder
 from core.errors import Refused
-from core.evaluation.evaluate import encode_for_grid
+from core.evaluation.encode import pooled_of
 from core.evaluation.grid import GridRequest
 from core.events import Phase, ReportSaved
-from core.flux.encode import encode_prompt
-from core.flux.lora_file import load_lora_weights, read_lora_header
+from core.flux.encode import PromptEmbeds, encode_prompt
+from core.flux.lora_file import load_encoder_weights, load_lora_weights, read_lora_header
 from core.flux.model_folder import open_model_folder
 from core.flux.models import choose_hardware, load_text_encoders
 from core.runs import RunStore
 from core.settings import POCKET_FLUX
-from core.tasks import finished_without_encoder
 from core.training.advice import Finished, advise_text_encoder, is_known_word
 from core.training.text_encoder import build_text_encoder
 from tests.core.logs import log_of
@@ -181,8 +181,8 @@ def test_the_grid_scales_the_text_encoder_too(short_run):
     go(run)
     request = GridRequest(lora=run.lora_file.name, model_path=POCKET_FLUX, prompts=("ohwx woman", "a beach"), strengths=(0.0, 0.5, 1.0), width=64, height=64, num_inference_steps=1)
     model, hardware = open_model_folder(Path(POCKET_FLUX)), choose_hardware("fp32")
-    embeds = encode_for_grid(request, read_lora_header(run.lora_file), model, hardware)
+    file = read_lora_header(run.lora_file)
+    rows = pooled_of(load_encoder_weights(file), request, file, model, hardware)[0]
     plain = encode_prompt(load_text_encoders(model, hardware, 512), "ohwx woman")
-    rows = embeds[0].pooled_prompt_embeds
     assert rows.shape[0] == 3 and torch.allclose(rows[:1], plain.pooled_prompt_embeds, atol=1e-6) and not torch.allclose(rows[0], rows[2], atol=1e-3)
-    assert torch.equal(embeds[0].rows(slice(1, 3)).pooled_prompt_embeds, rows[1:3])
+    assert torch.equal(PromptEmbeds(plain.prompt_embeds, rows).rows([1, 2]).pooled_prompt_embeds, rows[1:3])
