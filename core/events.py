@@ -32,7 +32,7 @@ class RunStarted(Event):
     """The worker holds the lock and begins at `first_step` (above 0: resumed) of `steps`."""
 
     kind: Literal["run_started"] = "run_started"
-    job: Literal["train", "evaluate", "analyze", "class_photos"]
+    job: Literal["train", "evaluate", "analyze", "class_photos", "caption", "download"]
     name: str
     first_step: int = 0
     steps: int = 0

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.analyzer.report import AnalysisReport, read_report
+from core.caption_tasks import add_what_was_measured, caption_request
+from core.captioning.request import TEMPLATE
 from core.dataset.folder import open_dataset
-from core.dataset.subjects import CACHE_FOLDER
+from core.dataset.subjects import CACHE_FOLDER, MEASURES_FOLDER
 from core.doctor.diagnose import diagnose
 from core.doctor.diagnosis import Diagnosis
 from core.doctor.evaluations import evaluations_stamp, measures_of_run
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
     from core.training.world import World
 
 Listener = Callable[[RunEvent], None]
-# What was measured of photos, by content; face embeddings too.
-MEASURES_FOLDER = Path("data/cache/analysis")
 
 
 def analysis_folder(output: Path, dataset_folder: str) -> Path:
@@ -67,11 +67,15 @@ def analyze(settings: Settings, store: RunStore) -> Iterator[RunEvent]:
 
 def remedy(settings: Settings, number: int, names: Sequence[str], store: RunStore) -> None:
     """Do what the report's finding of this number proposes, with these of its photos. Raises Refused or UserError; then nothing was changed."""
-    from core.analyzer.remedies import apply_remedy
+    from core.analyzer.remedies import apply_remedy, require_photos_of
 
     report, _ = kept_report(settings.dataset.folder, store)
     if report is None or not 0 <= number < len(report.findings):
         raise Refused("This report is no longer there.", settings.dataset.folder, "Analyze again.")
+    if report.findings[number].remedy == "caption again":
+        require_photos_of(report.findings[number], names)
+        add_what_was_measured(caption_request(settings, TEMPLATE, "all"), names)
+        return
     apply_remedy(report.findings[number], names, open_dataset(Path(settings.dataset.folder)), settings, MEASURES_FOLDER)
 
 

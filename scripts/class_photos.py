@@ -23,7 +23,7 @@ def main() -> int:
     arguments = parser.parse_args()
     settings = resolve(arguments.preset, os.environ, arguments.set).settings
     store = RunStore(Path(settings.run.output))
-    stop_on_signals(store)
+    stop_on_signals(store.stop_request())
     return exit_code(draw_class_photos_here(settings, arguments.count, store, ProgressLine()))
 
 

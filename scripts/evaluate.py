@@ -34,7 +34,7 @@ def main() -> int:
     else:
         job = _job(arguments, resolved.settings, store)
         name = new_grid_name(job.request, store)
-    stop_on_signals(store)
+    stop_on_signals(store.stop_request())
     last = evaluate_here(job, name, store, ProgressLine())
     if name in grid_names(store.root):
         _show([name], store, arguments.json)

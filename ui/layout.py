@@ -50,6 +50,7 @@ def build_page(studio: Studio) -> gr.Blocks:
 
         inputs = [form.components["dataset.folder"], training.run, evaluation.lora, evaluation.grid, doctor.run]
         outputs = [seen, *training.outputs, *evaluation.outputs, report, training.readiness, *doctor.outputs]
+        dataset.captions.wire(dataset, form, page)
         analyzer_tab.wire(studio, form, analyze, undo, dataset)
         training.wire()
         evaluation.wire()

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.captioning.model_place import is_caption_model
+from core.captioning.request import CAPTION_MODELS, TEMPLATE
 from core.dataset.folder import IMAGE_SUFFIXES, Dataset, open_dataset
 from core.dataset.subjects import CACHE_FOLDER, DATA_FOLDER
 from core.errors import Refused
@@ -61,6 +63,7 @@ class Studio:
     environment: Mapping[str, str]
     trainer: Worker = field(default_factory=Worker)
     analyst: Worker = field(default_factory=Worker)
+    captioner: Worker = field(default_factory=Worker)
     reader: LogReader = field(default_factory=LogReader)
     server: str = field(default_factory=lambda: secrets.token_hex(8))
 
@@ -82,6 +85,9 @@ class Studio:
                 return _unique([self.environment.get("MODEL_PATH", ""), *_subfolders(MODELS_FOLDER, leave_out=set()), POCKET_FLUX])
             case "lora":
                 return ["", *_unique([self.environment.get("RESUME_FROM", ""), *(str(self.store.root / name) for name in lora_names(self.store))])]
+            case "captioner":
+                own = [folder for folder in _subfolders(MODELS_FOLDER, leave_out=set()) if is_caption_model(Path(folder))]
+                return [TEMPLATE, *(model.name for model in CAPTION_MODELS), *own]
             case "regularization":
                 return ["", *_unique([self.environment.get("REG_DIR", ""), *_subfolders(DATA_FOLDER, leave_out={CACHE_FOLDER.name})])]
             case "evaluator":

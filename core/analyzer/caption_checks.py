@@ -23,9 +23,9 @@ ORDINARY_WORDS = frozenset(["a", "an", "the", "and", "of", "in", "on", "at", "wi
 def check_captions_present(photos: Sequence[Photo], orphans: Sequence[Path]) -> Iterable[Finding]:
     for photo in photos:
         if photo.caption is None:
-            yield Finding(check="caption", severity="warning", photos=(photo.name,), what=f"{photo.name} has no caption.", fix=f"Write {photo.name}.txt; without one it is trained as trigger and class word.")
+            yield Finding(check="caption", severity="warning", photos=(photo.name,), what=f"{photo.name} has no caption.", fix=f"Write {photo.name}.txt; without one it is trained as trigger and class word.", remedy="caption again")
         elif not photo.caption.text:
-            yield Finding(check="caption", severity="warning", photos=(photo.name,), what=f"The caption of {photo.name} is empty.", fix="Write the trigger word and a short description.")
+            yield Finding(check="caption", severity="warning", photos=(photo.name,), what=f"The caption of {photo.name} is empty.", fix="Write the trigger word and a short description.", remedy="caption again")
         elif photo.caption.encoding != "utf-8":
             yield Finding(check="encoding", severity="note", photos=(photo.name,), what=f"The caption of {photo.name} is {photo.caption.encoding}, not UTF-8.", fix="Save it once on the page; it is written as UTF-8.")
     for orphan in orphans:
@@ -54,7 +54,7 @@ def check_caption_variety(photos: Sequence[Photo]) -> Iterable[Finding]:
         groups[normalised(photo.caption.text)].append(photo.name)
     for names in groups.values():
         if len(names) > 1:
-            yield Finding(check="identical captions", severity="warning", photos=tuple(names), what=f"{len(names)} photos have the same caption.", fix="Say what differs: clothing, place, angle, light.", value=len(names), threshold=1)
+            yield Finding(check="identical captions", severity="warning", photos=tuple(names), what=f"{len(names)} photos have the same caption.", fix="Say what differs: clothing, place, angle, light.", remedy="caption again", value=len(names), threshold=1)
     alike = []
     for one, other in itertools.combinations(with_text, 2):
         first, second = one.caption.text, other.caption.text

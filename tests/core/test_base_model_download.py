@@ -124,7 +124,7 @@ def test_a_connection_that_never_delivers_ends_with_a_sentence(small_hub, target
 
 
 def test_too_little_space_is_refused_before_a_byte_is_fetched(small_hub, target, monkeypatch):
-    monkeypatch.setattr(download_module, "_free_bytes", lambda folder: 1000)
+    monkeypatch.setattr(download_module, "free_bytes", lambda folder: 1000)
     with pytest.raises(Refused, match="GiB left"):
         run(target)
     assert small_hub.fetched(TRANSFORMER) == []

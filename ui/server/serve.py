@@ -11,6 +11,7 @@ import fastapi
 import gradio as gr
 import uvicorn
 
+from core.caption_tasks import captions_stop
 from ui.layout import build_page
 from ui.server.files import add_file_routes
 from ui.server.gate import Gate
@@ -52,6 +53,8 @@ def serve(app: Gate, studio: Studio, host: str, port: int) -> int:
     def ask(number: int, _: object) -> None:
         if studio.trainer.is_busy():
             studio.store.stop_request().make("shutdown")
+        if studio.captioner.is_busy():
+            captions_stop(studio.store).make("shutdown")
         asked.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
