@@ -17,12 +17,14 @@ from pydantic import ValidationError
 
 from core.durable import append_line, damage_of, read_lines, rewrite_lines, storage_error, write_atomic, write_json
 from core.errors import Refused, UserError
-from core.events import TERMINAL, RunEvent, parse_event
+from core.events import HELD_OUT_PHASE, TERMINAL, RunEvent, parse_event
 from core.settings import RUN_NAME_PATTERN, Settings
 
 CHECKPOINT_PATTERN = re.compile(r"^step-(\d{6,})$")
 StoppedBy = Literal["person", "shutdown"]
 RESERVED_NAMES = frozenset({"samples", "analysis"})
+# Windows takes these for devices, whatever their suffix, and drops a dot at the end.
+NO_FILE_NAME = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*\.", re.IGNORECASE)
 
 
 class EventLog:
@@ -79,6 +81,11 @@ class Run:
         """Beside a LoRA with a trained text encoder: the same LoRA without it, to compare with."""
         return self.output / f"{self.name}.transformer-only.safetensors"
 
+    def published_files(self) -> list[Path]:
+        """Every LoRA file made from this run, with its model card: the last step, its twin, and checkpoints that were recommended."""
+        loras = [self.lora_file, self.transformer_only_file, *sorted(self.output.glob(f"{self.name}-step-*.safetensors"))]
+        return [file for lora in loras for file in (lora, lora.with_suffix(".md")) if file.exists()]
+
     @property
     def samples_folder(self) -> Path:
         return self.output / "samples" / self.name
@@ -86,6 +93,11 @@ class Run:
     @property
     def checkpoints_folder(self) -> Path:
         return self.folder / "checkpoints"
+
+    def held_out(self) -> frozenset[str]:
+        """Names of the photos that were kept out of the training, as its log says."""
+        phases = [event.what for event in self.log.read()[0] if event.kind == "phase" and event.what.startswith(HELD_OUT_PHASE)]
+        return frozenset(phases[-1].removeprefix(HELD_OUT_PHASE).split(", ")) if phases else frozenset()
 
     def checkpoints(self) -> list[tuple[int, Path]]:
         """(step, folder) of every published checkpoint, newest first, whether damaged or not."""
@@ -154,7 +166,7 @@ class RunStore:
     def create(self, settings: Settings, preset: str = "") -> Run:
         """Write a new run under its final name. Raises Refused when the name is taken, UserError when the disk refuses."""
         name = settings.run.name
-        if not re.match(RUN_NAME_PATTERN, name) or name in RESERVED_NAMES:
+        if not re.match(RUN_NAME_PATTERN, name) or name in RESERVED_NAMES or NO_FILE_NAME.fullmatch(name):
             raise Refused(f"'{name}' cannot be the name of a run.", "run.name", "Use letters, digits, dot, dash and underscore.")
         run = Run(name, self.root / name, settings, preset)
         try:

@@ -49,11 +49,10 @@ def traces_of(folder: Path, analysis: Path, cache: Path, store: RunStore) -> Tra
     """
     runs, unreadable = _runs_on(folder, store)
     deleted = Trash(store).of_dataset(folder)
-    loras = [file for run in runs for file in (run.lora_file, run.transformer_only_file)]
-    loras_once = [store.root / f"{run.name}.safetensors" for run in deleted if run.name not in store.names()]
+    loras = [file for run in runs for file in run.published_files()]
     photos, captions, stays = _files_of(folder)
     goes = (
-        _trace("strength grids", _grids_of([*loras, *loras_once], store)),
+        _trace("strength grids", _grids_of(folder, runs, [run.name for run in deleted if run.name not in store.names()], store)),
         _trace("samples", [run.samples_folder for run in runs]),
         _trace("runs with their checkpoints", [run.folder for run in runs]),
         _trace("deleted runs with their LoRAs", [run.place for run in deleted]),
@@ -97,14 +96,15 @@ def _runs_on(folder: Path, store: RunStore) -> tuple[list[Run], list[Path]]:
     return runs, unreadable
 
 
-def _grids_of(loras: Iterable[Path], store: RunStore) -> list[Path]:
-    """A grid that was broken off before its first row is known by its name alone."""
-    files = {lora.name for lora in loras}
+def _grids_of(folder: Path, runs: Iterable[Run], deleted: Iterable[str], store: RunStore) -> list[Path]:
+    """Of the person's LoRAs, there or not, and those that were compared with their photos. One that was broken off before its first row is known by its name alone."""
+    files = {file.name for run in runs for file in (run.lora_file, run.transformer_only_file, *run.published_files())} | {f"{name}.safetensors" for name in deleted}
     stems = tuple(f"{Path(file).stem}-" for file in files)
     found = []
     for entry in _entries(evaluations_folder(store.root)):
         try:
-            is_ours = Path(load_grid(entry.name, store.root).request.lora).name in files
+            request = load_grid(entry.name, store.root).request
+            is_ours = Path(request.lora).name in files or (bool(request.dataset) and Path(request.dataset).resolve() == folder.resolve())
         except UserError:
             is_ours = entry.name.startswith(stems) if stems else False
         if is_ours:

@@ -11,8 +11,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from core.errors import UserError
-from core.events import CheckpointSaved, FixedNoiseLoss, Phase, ReportSaved, RunEvent, RunFailed, RunFinished, RunStarted, RunStopped, StepDone, Warned
-from core.runs import RunStore
+from core.events import CheckpointSaved, FixedNoiseLoss, LikenessMeasured, Phase, ReportSaved, RunEvent, RunFailed, RunFinished, RunStarted, RunStopped, StepDone, StoppedEarly, Warned
+from core.runs import Request
+from core.signs import level_of
 
 DONE, FAILED, REFUSED = 0, 1, 2
 
@@ -32,13 +33,13 @@ def run_command(command: Callable[[], int]) -> int:
         return REFUSED
 
 
-def stop_on_signals(store: RunStore) -> None:
-    """The first Ctrl+C or SIGTERM ends between two forward passes and saves; a second Ctrl+C ends at once."""
+def stop_on_signals(request: Request, words: str = "Stopping; saving. Ctrl+C again ends at once, back to the last checkpoint.") -> None:
+    """The first Ctrl+C or SIGTERM asks for a stop between two forward passes; a second Ctrl+C ends at once."""
 
     def ask(number: int, _: object) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        print("\nStopping; saving. Ctrl+C again ends at once, back to the last checkpoint.", file=sys.stderr)
-        store.stop_request().make("shutdown" if number == signal.SIGTERM else "person")
+        print(f"\n{words}", file=sys.stderr)
+        request.make("shutdown" if number == signal.SIGTERM else "person")
 
     signal.signal(signal.SIGINT, ask)
     signal.signal(signal.SIGTERM, ask)
@@ -49,9 +50,11 @@ class ProgressLine:
 
     def __init__(self) -> None:
         self.bar: tqdm | None = None
-        self.phase = ""
+        self.phase = self.job = ""
 
     def __call__(self, event: RunEvent) -> None:
+        if isinstance(event, RunStarted):
+            self.job = event.job
         match event:
             case RunStarted(job="train"):
                 self.bar = tqdm(total=event.steps, initial=event.first_step, unit="step", mininterval=0.5, maxinterval=30, dynamic_ncols=True)
@@ -65,6 +68,11 @@ class ProgressLine:
                 self._say(f"Note: {event.what}")
             case FixedNoiseLoss():
                 self._say(f"step {event.step}: fixed-noise loss {event.loss:.4f}")
+            case LikenessMeasured() if event.mean is not None:
+                self._say(f"step {event.step}: likeness {event.mean:.2f}, {level_of(event.mean)} ({event.faces} of {event.pictures} samples show a face)")
+            case StoppedEarly():
+                money = f" and {event.money_saved:.2f} of the machine's price" if event.money_saved is not None else ""
+                self._say(f"Stopped early at step {event.step}, saving about {event.seconds_saved / 60:.0f} min{money}; the LoRA is that of step {event.best_step}. {event.reason}")
             case CheckpointSaved():
                 self._say(f"step {event.step}: checkpoint saved")
             case ReportSaved():
@@ -81,7 +89,7 @@ class ProgressLine:
         if isinstance(event, RunFailed):
             print("\n".join(filter(None, (f"Failed: {event.what}", event.where and f"Where: {event.where}", event.fix and f"Fix: {event.fix}"))), file=sys.stderr)
         elif isinstance(event, RunStopped):
-            print(f"Stopped after step {event.step}; everything is saved.")
+            print(f"Stopped after {'photo' if self.job == 'caption' else 'step'} {event.step}; everything is saved.")
         else:
             print(f"Finished in {event.seconds:.0f} s.")
 

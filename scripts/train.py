@@ -40,7 +40,7 @@ def main() -> int:
         return DONE
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return train_as_one_of_many(settings, store)
-    stop_on_signals(store)
+    stop_on_signals(store.stop_request())
     resume = arguments.resume or (interrupted_run(store) if is_on("AUTO_RESUME") else None)
     if resume:
         print(f"Going on with run '{resume}'")
@@ -54,7 +54,7 @@ def train_as_one_of_many(settings: Settings, store: RunStore) -> int:
 
     world = join_world()
     if world.is_main:
-        stop_on_signals(store)
+        stop_on_signals(store.stop_request())
         print(f"Run '{settings.run.name}' on {world.size} processes")
     listen = ProgressLine() if world.is_main else lambda event: None
     return DONE if train_together(settings, store, listen, world) else FAILED

@@ -16,6 +16,7 @@ from core.errors import Refused, UserError
 from core.tasks import kept_report
 from ui import people, upload_zone
 from ui.bulk_captions import BulkCaptions
+from ui.caption_panel import CaptionPanel
 from ui.messages import shows_errors
 from ui.photo_editor import checks_html, edited_as, large_photo, no_photo, read_box, read_edited
 from ui.photo_grid import Picked, photo_grid, read_picked
@@ -35,12 +36,13 @@ class DatasetTab:
 
     def __init__(self, studio: Studio, form: SettingsForm, page: gr.Blocks) -> None:
         self.studio = studio
-        with gr.Row():
+        with gr.Row(elem_id="subject-row"):
             self.folder, self.trigger, self.class_word = (form.place(key) for key in WITH_PHOTOS)
         people.build(studio, self.folder, page)
         self.summary = gr.Markdown(elem_id="dataset-summary")
         with gr.Row(elem_id="photo-tools"):
             self.tools = {name: gr.Button(title, size="sm", min_width=40, elem_id=name) for name, title in TOOLS.items()}
+        self.captions = CaptionPanel(studio)
         bulk = BulkCaptions()
         with gr.Row():
             with gr.Column(scale=3):

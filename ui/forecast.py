@@ -11,11 +11,11 @@ from pathlib import Path
 
 from core.events import RunFailed
 from core.jobs import attempt
+from core.pace import duration
 from core.settings import Settings
 from core.tasks import prospect
 from core.training.prospect import Prospect
 from ui import texts
-from ui.messages import duration
 
 GIB = 2**30
 MOST_KEPT = 64

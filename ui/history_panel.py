@@ -7,13 +7,14 @@ from html import escape
 from urllib.parse import quote
 
 from core.errors import UserError
+from core.pace import duration
 from core.presets import load_preset, preset_names
 from core.run_history import Account, Difference, differences, note_of, preset_of, preset_settings
 from core.runs import Run
 from core.settings import Settings
 from core.trash import Deleted
 from ui import texts
-from ui.messages import as_html, duration
+from ui.messages import as_html
 from ui.pictures import NOTHING
 from ui.studio import Studio
 

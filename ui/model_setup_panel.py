@@ -10,9 +10,10 @@ import gradio as gr
 from core.errors import Refused
 from core.events import TERMINAL
 from core.model_setup import download_log, flux_dev, hub_of, look, start_download, stop_request
+from core.pace import duration
 from core.settings import POCKET_FLUX
 from ui import texts
-from ui.messages import duration, shows_errors
+from ui.messages import shows_errors
 from ui.run_view import RunView, fold
 from ui.studio import Studio
 from ui.upload_zone import QUIET

@@ -12,7 +12,7 @@ from core.errors import Refused
 
 WORDS: dict[Remedy, str] = {
     "exclude": "Leave out", "crop": "Crop to the person", "turn": "Turn upright", "set trigger": "Set the trigger word", "shorten": "Shorten", "remove traits": "Remove the traits",
-    "caption again": "Caption again",
+    "caption again": "Add what is measured",
 }  # fmt: skip
 
 

@@ -10,13 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.captioning.model_place import is_caption_model
+from core.captioning.request import CAPTION_MODELS, TEMPLATE
 from core.dataset.folder import IMAGE_SUFFIXES, Dataset, open_dataset
 from core.dataset.subjects import CACHE_FOLDER, DATA_FOLDER
 from core.errors import Refused
 from core.events import RunEvent
 from core.gauges import Gauges
-from core.jobs import Worker
+from core.jobs import DESKTOP, Worker
+from core.machine import Machine
 from core.model_setup import downloaded
+from core.pod_stop import PodStop
 from core.presets import Resolved, preset_names, resolve
 from core.queue_runner import QueueRunner
 from core.run_history import Account, account_of
@@ -26,6 +30,7 @@ from core.settings import POCKET_FLUX
 from core.tasks import lora_names
 from core.trash import Trash
 from ui.forecast import ForecastDesk
+from ui.server.downloads import Downloads
 
 MODELS_FOLDER = Path("models")
 DEFAULT_DATASET = Path("data/subject")
@@ -82,16 +87,22 @@ def _identity(file: Path) -> tuple[tuple[int, bytes], int]:
 @dataclass(frozen=True)
 class Studio:
     """`environment` holds the variables the page was started with; they seed the form. `server` tells a page that was open
-    before a restart that it must be loaded anew. `hub_token` goes to the hub and nowhere else."""
+    before a restart that it must be loaded anew. `notes` are sentences the page says on top; `pod_stop` is None where there is no pod to stop; `hub_token` goes to
+    the hub and nowhere else."""
 
     store: RunStore
     environment: Mapping[str, str]
     trainer: Worker = field(default_factory=Worker)
     analyst: Worker = field(default_factory=Worker)
+    captioner: Worker = field(default_factory=Worker)
     reader: LogReader = field(default_factory=LogReader)
     server: str = field(default_factory=lambda: secrets.token_hex(8))
     fetcher: Worker = field(default_factory=Worker)
     hub_token: str | None = field(default=None, repr=False)
+    machine: Machine = DESKTOP
+    notes: tuple[str, ...] = ()
+    downloads: Downloads = field(default_factory=Downloads)
+    pod_stop: PodStop | None = None
 
     @functools.cached_property
     def queue(self) -> RunQueue:
@@ -135,8 +146,13 @@ class Studio:
                 return _unique([self.environment.get("MODEL_PATH", ""), *downloaded(), *_subfolders(MODELS_FOLDER, leave_out=set()), *_model_files(MODELS_FOLDER), POCKET_FLUX])
             case "lora":
                 return ["", *_unique([self.environment.get("RESUME_FROM", ""), *(str(self.store.root / name) for name in lora_names(self.store))])]
+            case "captioner":
+                own = [folder for folder in _subfolders(MODELS_FOLDER, leave_out=set()) if is_caption_model(Path(folder))]
+                return [TEMPLATE, *(model.name for model in CAPTION_MODELS), *own]
             case "regularization":
                 return ["", *_unique([self.environment.get("REG_DIR", ""), *_subfolders(DATA_FOLDER, leave_out={CACHE_FOLDER.name})])]
+            case "evaluator":
+                return ["", *_unique([*_subfolders(MODELS_FOLDER, leave_out=set()), *sorted(str(file) for file in MODELS_FOLDER.glob("*.onnx"))])]
             case "output":
                 return [str(self.store.root)]
         raise ValueError(f"{place!r} is no kind of place")

@@ -11,17 +11,19 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
+from core.class_photo_tasks import class_photos_log, start_class_photos
 from core.errors import Refused, UserError
-from core.pace import silence_words
+from core.pace import duration, silence_words
 from core.presets import Resolved, load_preset, preset_names
 from core.runs import EventLog, Request, Run
 from core.settings import Settings
-from core.tasks import check_startable, class_photos_log, named, start_class_photos, start_resume, start_training, text_encoder_advice
+from core.tasks import check_startable, named, start_resume, start_training, text_encoder_advice
 from ui import guide, model_setup_panel, texts
 from ui.dataset_tab import QUIET
 from ui.forecast import PRICE_FIELD, Trouble, forecast_html
 from ui.history_panel import comparable, comparison_html, history_html, history_key
-from ui.messages import as_html, duration, shows_errors
+from ui.likeness_view import early_html, likeness_frame, likeness_html, make_likeness_plot
+from ui.messages import as_html, shows_errors
 from ui.palette import PLOT
 from ui.pictures import NOTHING
 from ui.preset_table import preset_table
@@ -63,6 +65,7 @@ class TrainingTab:
                 self.forecast = gr.HTML(forecast_html(None), elem_id="forecast")
                 gr.HTML(PRICE_FIELD)
                 self.readiness = gr.HTML(elem_id="readiness")
+                self.prepared = gr.HTML(elem_id="prepared")
                 self.start = gr.Button("Start training", variant="primary", elem_id="start")
                 self.enqueue = gr.Button(texts.QUEUE_ADD, elem_id="enqueue")
             with gr.Column(scale=2, min_width=320):
@@ -74,7 +77,9 @@ class TrainingTab:
                     self.sample_now = gr.Button(texts.SAMPLE_NOW, elem_id="sample-now", min_width=110, interactive=False)
                     self.resume = gr.Button("Resume", elem_id="resume", min_width=110, interactive=False)
                 gr.HTML(NOTICES)
+                self.likeness_words = gr.HTML(elem_id="likeness-words")
                 self.plot = gr.LinePlot(x="step", y="loss", color="curve", color_map=PLOT, color_title=" ", height=300, label="Loss", buttons=[], visible=False, elem_id="loss")
+                self.likeness = make_likeness_plot()
                 self.rate = gr.LinePlot(x="step", y="learning rate", height=150, label="Learning rate", buttons=[], visible=False, elem_id="learning-rate")
         # A second row, so that on a phone the state of the run comes right after the buttons.
         with gr.Row(equal_height=False):
@@ -105,12 +110,12 @@ class TrainingTab:
 
     @property
     def outputs(self) -> list[gr.components.Component]:
-        return [self.run, self.status, self.plot, self.rate, self.samples, self.log, self.start, self.stop, self.save_now, self.sample_now, self.resume, self.class_status]
+        return [self.run, self.status, self.likeness_words, self.plot, self.likeness, self.rate, self.samples, self.log, self.start, self.stop, self.save_now, self.sample_now, self.resume, self.class_status]
 
     def wire(self) -> None:
         """Buttons ask the core and return at once; the timer shows what became of it."""
-        self.preset.change(shows_errors(lambda name: [about(name), preset_table(name), *self.form.fill(name)]), self.preset, [self.about, self.differs, *self.form.inputs], **QUIET)
-        self.start.click(shows_errors(self._start), [self.preset, *self.form.inputs], self.run, **QUIET)
+        self.preset.change(shows_errors(lambda name: [about(name), preset_table(name), "", *self.form.fill(name)]), self.preset, [self.about, self.differs, self.prepared, *self.form.inputs], **QUIET)
+        self.start.click(shows_errors(self._start), [self.preset, *self.form.inputs], [self.run, self.prepared], **QUIET)
         self.enqueue.click(shows_errors(self._enqueue), [self.preset, *self.form.inputs], None, **QUIET)
         self.stop.click(shows_errors(self._stop), self.run, None, **QUIET)
         self.save_now.click(shows_errors(lambda: self._ask(self.studio.store.save_request(), texts.SAVE_NOW_SAID)), None, None, **QUIET)
@@ -123,12 +128,12 @@ class TrainingTab:
         self.form.components["regularization.enabled"].change(lambda on: gr.update(visible=on), self.form.components["regularization.enabled"], self.class_photos, **QUIET)
         asked = [self.form.components[key] for key in ("text_encoder.two_phase", "dataset.folder", "dataset.trigger_word", "model.path")]
         for component in asked:
-            component.change(shows_errors(self._advise), self.form.inputs, self.advice, **QUIET)
+            component.change(shows_errors(self.advise), self.form.inputs, self.advice, **QUIET)
 
     def _start(self, preset: str, *values: Any) -> Any:
         settings = self._with_name(self.form.read(values), preset)
         start_training(self.studio.trainer, settings, self.studio.store, preset)
-        return gr.update(choices=self.run_names(), value=settings.run.name)
+        return [gr.update(choices=self.run_names(), value=settings.run.name), ""]
 
     def look(self, tab: gr.Tab) -> None:
         """The forecast is worked out when somebody comes to see it: it loads the heavy libraries."""
@@ -161,11 +166,11 @@ class TrainingTab:
         start_class_photos(self.studio.trainer, settings, CLASS_PHOTOS, self.studio.store)
         self.class_log = class_photos_log(settings, self.studio.store)
 
-    def _advise(self, *values: Any) -> str:
+    def advise(self, *values: Any) -> str:
         """The guide's policy in a sentence or two, only while two-phase is on or would help."""
         settings = self.form.read(values)
         try:
-            advice = text_encoder_advice(settings)
+            advice = text_encoder_advice(settings, self.studio.store)
         except UserError:
             return ""
         if not (settings.trains_text_encoder or advice.recommended):
@@ -220,7 +225,9 @@ class TrainingTab:
         return key, [
             gr.update(choices=names, value=name),
             status_html(run, view, state, stopping and live, holder, quiet),
+            likeness_html(view, events),
             gr.update(value=plot_frame(view), visible=True) if view.losses else gr.update(visible=False),
+            gr.update(value=likeness_frame(view), visible=True) if view.likenesses else gr.update(visible=False),
             gr.update(value=rate_frame(view), visible=True) if view.losses else gr.update(visible=False),
             samples_by_step(view.images),
             log_html(view),
@@ -252,12 +259,12 @@ class TrainingTab:
         """A run whose files cannot be read takes nothing else down."""
         status = f'<div class="status failed" role="status"><p class="failure">{as_html(error)}</p></div>'
         idle = gr.update(interactive=self.studio.store.holder() is None)
-        return [gr.update(choices=names, value=name), status, *[gr.update(visible=False)] * 2, "", "", idle, *[gr.update(interactive=False)] * 4, self._class_photos_words()]
+        return [gr.update(choices=names, value=name), status, "", *[gr.update(visible=False)] * 3, "", "", idle, *[gr.update(interactive=False)] * 4, self._class_photos_words()]
 
     def _empty(self) -> list[Any]:
         status = NOTHING.format(texts.NO_RUN)
         busy = self.studio.store.holder() is not None
-        return [gr.update(choices=[], value=None), status, *[gr.update(visible=False)] * 2, samples_by_step(()), "", gr.update(interactive=not busy), *[gr.update(interactive=False)] * 4, self._class_photos_words()]
+        return [gr.update(choices=[], value=None), status, "", *[gr.update(visible=False)] * 3, samples_by_step(()), "", gr.update(interactive=not busy), *[gr.update(interactive=False)] * 4, self._class_photos_words()]
 
     def render_lists(self, seen: tuple) -> tuple[tuple, list[Any]]:
         """Queue, past runs and what can be compared, for `lists`; drawn anew when they changed, not with each step of a run."""
@@ -326,7 +333,7 @@ def _after(run: Run, view: RunView, state: str, holder: str | None) -> str:
         kept = f"Everything up to step {view.checkpoint} is saved." if view.checkpoint else "No checkpoint was saved yet; it starts over."
         return f"<p>The process ended without finishing this run. {kept} Press Resume.</p>"
     if state == "finished":
-        return f'<p>The LoRA is ready. Next: <b>Evaluation</b>. <a href="lora/{escape(run.name)}.safetensors" download>Download {escape(run.name)}.safetensors</a></p>'
+        return (early_html(view.early) if view.early else "") + f'<p>The LoRA is ready. Next: <b>Evaluation</b>. <a href="lora/{escape(run.name)}.safetensors" download>Download {escape(run.name)}.safetensors</a></p>'
     if state == "stopped":
         return f'<p>Saved. Press Resume to go on. <a href="lora/{escape(run.name)}.safetensors" download>Download what was learned so far</a></p>'
     if state != "running" and holder:

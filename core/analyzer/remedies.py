@@ -26,9 +26,7 @@ SHARE_ABOVE = 0.4
 
 def apply_remedy(finding: Finding, names: Sequence[str], dataset: Dataset, settings: Settings, cache: Path) -> None:
     """Do what the finding's remedy says to these of its photos. Raises Refused for other photos and where nothing can be done."""
-    strangers = [name for name in names if name not in finding.photos]
-    if strangers or not names:
-        raise Refused("These are not photos of that finding.", ", ".join(strangers)[:200], "Analyze again: the photos have changed.")
+    require_photos_of(finding, names)
     trigger_word, class_word = settings.dataset.trigger_word, settings.dataset.class_word
     match finding.remedy:
         case "exclude":
@@ -45,6 +43,13 @@ def apply_remedy(finding: Finding, names: Sequence[str], dataset: Dataset, setti
             _edit_captions(dataset, names, without_traits, "remove permanent traits")
         case _:
             raise Refused("Nothing can be done about this with one click.", finding.check, finding.fix)
+
+
+def require_photos_of(finding: Finding, names: Sequence[str]) -> None:
+    """Raises Refused for names that are not the finding's, and for none."""
+    strangers = [name for name in names if name not in finding.photos]
+    if strangers or not names:
+        raise Refused("These are not photos of that finding.", ", ".join(strangers)[:200], "Analyze again: the photos have changed.")
 
 
 def crops_to_person(dataset: Dataset, names: Sequence[str], settings: Settings, cache: Path) -> dict[str, Box]:

@@ -97,8 +97,18 @@ def normalised(text: str) -> str:
 
 def similarity(one: str, other: str) -> float:
     """Share of words two captions have in common (Jaccard), 0 to 1."""
-    first, second = set(words_of(one.lower())), set(words_of(other.lower()))
-    return len(first & second) / len(first | second) if first | second else 1.0
+    return overlap(word_set(one), word_set(other))
+
+
+def word_set(text: str) -> frozenset[str]:
+    return frozenset(words_of(text.lower()))
+
+
+def overlap(first: frozenset[str], second: frozenset[str]) -> float:
+    """`similarity` of captions that are compared many times."""
+    common = len(first & second)
+    everything = len(first) + len(second) - common
+    return common / everything if everything else 1.0
 
 
 def _encodings(raw: bytes) -> list[str]:

@@ -10,6 +10,8 @@ from core.durable import storage_error
 DATA_FOLDER = Path("data")
 # Latents, embeddings and measures by content; may be deleted at any time.
 CACHE_FOLDER = DATA_FOLDER / "cache"
+# What was measured of photos, by content; face embeddings too.
+MEASURES_FOLDER = CACHE_FOLDER / "analysis"
 
 
 def create_subject(name: str, data: Path = DATA_FOLDER) -> Path:

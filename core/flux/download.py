@@ -65,13 +65,17 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a download will take; sizes in bytes. `here` is what lies in the cache already, `free` what the disk has left."""
+    """What a download will take; sizes in bytes. `here` is what lies in the cache already, `free` what the disk has left.
+
+    `last` is the file that is entered into the cache at the end: it tells that the rest is there.
+    """
 
     hub_id: str
     commit: str
     files: tuple[RemoteFile, ...]
     here: int
     free: int
+    last: str = INDEX
 
     @property
     def total(self) -> int:
@@ -95,6 +99,22 @@ def forecast(hub_id: str, hub: Hub, with_transformer: bool) -> Forecast:
 
     Raises Refused: no token, no access, no such repository, not reachable, no FLUX.1.
     """
+    plan = _forecast(hub_id, hub, lambda path: _needed(path, with_transformer), INDEX)
+    missing = {INDEX, *PARTS} - {file.part for file in plan.files}
+    if missing:
+        raise Refused(f"{hub_id} is no FLUX.1 in diffusers layout: {', '.join(sorted(missing))} missing.", f"{hub.endpoint}/{hub_id}", "Name a repository in that layout, such as black-forest-labs/FLUX.1-dev.")
+    return plan
+
+
+def forecast_flat(hub_id: str, hub: Hub, last: str) -> Forecast:
+    """The same for a model of one part, whose files lie side by side. Raises Refused as `forecast` does."""
+    plan = _forecast(hub_id, hub, _needed_side_by_side, last)
+    if not {last} & {file.path for file in plan.files} or not any(file.path.endswith(".safetensors") for file in plan.files):
+        raise Refused(f"{hub_id} has no {last} with .safetensors weights.", f"{hub.endpoint}/{hub_id}", "Name a repository that has them; pickled weights are not loaded.")
+    return plan
+
+
+def _forecast(hub_id: str, hub: Hub, is_needed: Callable[[str], bool], last: str) -> Forecast:
     api = HfApi(endpoint=hub.endpoint, token=hub.token or False)
     try:
         api.auth_check(hub_id)
@@ -103,15 +123,12 @@ def forecast(hub_id: str, hub: Hub, with_transformer: bool) -> Forecast:
         raise explain(error, hub_id, hub.token) from None
     files = []
     for sibling in info.siblings or ():
-        if _needed(sibling.rfilename, with_transformer):
+        if is_needed(sibling.rfilename):
             blob = sibling.lfs.sha256 if sibling.lfs else sibling.blob_id
             files.append(RemoteFile(sibling.rfilename, sibling.size or 0, blob or "", sibling.lfs is not None))
-    missing = {INDEX, *PARTS} - {file.part for file in files}
-    if missing:
-        raise Refused(f"{hub_id} is no FLUX.1 in diffusers layout: {', '.join(sorted(missing))} missing.", f"{hub.endpoint}/{hub_id}", "Name a repository in that layout, such as black-forest-labs/FLUX.1-dev.")
-    files.sort(key=lambda file: (file.path == INDEX, file.large, file.path))
+    files.sort(key=lambda file: (file.path == last, file.large, file.path))
     here = sum(_bytes_here(file, hub_id, hub) for file in files)
-    return Forecast(hub_id, info.sha or "main", tuple(files), here, _free_bytes(hub.cache))
+    return Forecast(hub_id, info.sha or "main", tuple(files), here, free_bytes(hub.cache), last)
 
 
 def download(plan: Forecast, hub: Hub, should_stop: Callable[[], bool]) -> Iterator[Phase]:
@@ -147,8 +164,8 @@ def _download(plan: Forecast, hub: Hub, should_stop: Callable[[], bool]) -> Iter
             yield Phase(what=f"Downloading {file.part} (MiB)", done=(done + arrived) // MIB, total=plan.total // MIB)
             if should_stop():
                 raise UserError(f"The download was stopped at {gib(done + arrived)} of {gib(plan.total)} GiB; what is here is kept.", str(hub.cache), "Start it again: it goes on from there.")
-        # The index comes last and by the branch's name: only then the cache shows the model as there.
-        revision = "main" if file.path == INDEX else plan.commit
+        # The last one comes by the branch's name: only then the cache shows the model as there.
+        revision = "main" if file.path == plan.last else plan.commit
         hf_hub_download(plan.hub_id, file.path, revision=revision, cache_dir=hub.cache, endpoint=hub.endpoint, token=hub.token or False)
         done += file.size
         yield Phase(what=f"Downloading {file.part} (MiB)", done=done // MIB, total=plan.total // MIB)
@@ -205,6 +222,11 @@ def _needed(path: str, with_transformer: bool) -> bool:
     return with_transformer or file.parts[0] != "transformer" or file.name == "config.json"
 
 
+def _needed_side_by_side(path: str) -> bool:
+    file = PurePosixPath(path)
+    return len(file.parts) == 1 and file.suffix in (*SUFFIXES, ".jinja") and not VARIANT.search(file.name)
+
+
 def _bytes_here(file: RemoteFile, hub_id: str, hub: Hub) -> int:
     if _blob(file, hub_id, hub).exists():
         return file.size
@@ -227,7 +249,7 @@ def _partial(file: RemoteFile, hub_id: str, hub: Hub) -> Path:
     return _folder(hub_id, hub) / "blobs" / f"{file.blob}.partial"
 
 
-def _free_bytes(folder: Path) -> int:
+def free_bytes(folder: Path) -> int:
     """Of the disk a folder lies on or will lie on."""
     existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
     return shutil.disk_usage(existing).free

@@ -124,7 +124,7 @@ def test_a_connection_that_never_delivers_ends_with_a_sentence(small_hub, target
 
 
 def test_too_little_space_is_refused_before_a_byte_is_fetched(small_hub, target, monkeypatch):
-    monkeypatch.setattr(download_module, "_free_bytes", lambda folder: 1000)
+    monkeypatch.setattr(download_module, "free_bytes", lambda folder: 1000)
     with pytest.raises(Refused, match="GiB left"):
         run(target)
     assert small_hub.fetched(TRANSFORMER) == []
@@ -200,6 +200,13 @@ def command(small_hub, tmp_path, *arguments, **variables):
 def test_the_command_forecasts_downloads_and_says_what_to_set(small_hub, tmp_path):
     result = command(small_hub, tmp_path, HUB_ID)
     assert result.returncode == 0 and f"MODEL_PATH={HUB_ID}" in result.stdout and "to download" in result.stdout and TOKEN not in result.stdout + result.stderr, result.stderr
+
+
+def test_the_command_knows_the_caption_models_by_name(small_hub, tmp_path):
+    small_hub.files = {"config.json": b"{}", "model.safetensors": b"x" * 20_000, "pytorch_model.bin": b"x" * 20_000}
+    result = command(small_hub, tmp_path, "florence-2")
+    assert result.returncode == 0 and "florence-community/Florence-2-base" in result.stdout and "--captioner florence-2" in result.stdout, result.stderr
+    assert small_hub.fetched("model.safetensors") and small_hub.fetched("pytorch_model.bin") == []
 
 
 def test_a_dry_run_of_the_command_only_forecasts(small_hub, tmp_path):

@@ -137,6 +137,7 @@
     if (button?.id === "crop-apply") return applyCrop();
     if (button?.id === "crop-cancel") return endCrop();
     if (button?.dataset.remedy !== undefined) return write("remedy", JSON.stringify({ finding: Number(button.dataset.remedy), photos: JSON.parse(button.dataset.photos), told: (told += 1) }));
+    if (button?.dataset.answer !== undefined) return write("proposal-answer", JSON.stringify({ photo: button.dataset.photo, answer: button.dataset.answer, told: (told += 1) }));
     const item = event.target.closest?.("#photos [data-name]");
     if (!item) return;
     if (event.target.classList.contains("pick") || event.ctrlKey || event.metaKey) toggle(nameOf(item));

@@ -1,0 +1,85 @@
+"""Carbon copies: pictures that repeat a training photo, by its face, by a perceptual hash in either mirror, or by its composition.
+
+An imitation of the person is wanted, a photo given back is not. Sources and thresholds: docs/EVAL_PROTOCOL.md.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.evaluation.values import Measure, PictureScore, not_measured, verdict_below
+
+# Bits of 64 in which two perceptual hashes of one picture may differ (edits 0-10, different photos of one person at least 20).
+COPIED_BITS = 10
+# Correlation of coarse colour pictures: a photo against its own edits lies above, different photos of a person below (docs/experiments.md, truth of the evaluation).
+COPIED_COMPOSITION = 0.93
+# What the base model draws from the same prompt and noise shows how much of the correlation is the prompt's: a copy must come closer than that by this much.
+CLOSER_THAN_BASE = 0.05
+GOOD_COPY_SHARE, MOST_COPIES = 0.0, 0.05
+# Where photos were held out (WithAnyone's score: 1 the trained photo, 0 half-way).
+GOOD_COPY_SCORE, MOST_COPY_SCORE = 0.35, 0.50
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A picture for comparing: 64-bit perceptual hashes of it and of its mirror image, and unit vectors of its coarse colours in both."""
+
+    name: str
+    phash: int
+    mirrored_phash: int
+    coarse_D: np.ndarray
+    mirrored_coarse_D: np.ndarray
+
+
+def hash_copy(picture: Look, photos: Sequence[Look]) -> str:
+    """The photo whose hash this picture has, in either mirror; empty for none."""
+    distances = [(min(_bits(picture.phash, photo.phash), _bits(picture.mirrored_phash, photo.phash)), photo.name) for photo in photos]
+    bits, name = min(distances, default=(64, ""))
+    return name if bits <= COPIED_BITS else ""
+
+
+def composition_copy(picture: Look, base: Look | None, photos: Sequence[Look]) -> str:
+    """The photo this picture is laid out like, where the base model's picture of the same prompt and noise is not."""
+    found = [(_correlation(picture, photo), photo) for photo in photos]
+    if not found:
+        return ""
+    closeness, photo = max(found, key=lambda pair: pair[0])
+    if closeness < COPIED_COMPOSITION or (base is not None and closeness < _correlation(base, photo) + CLOSER_THAN_BASE):
+        return ""
+    return photo.name
+
+
+def measure_copies(scores: Sequence[PictureScore]) -> Measure:
+    """Share of pictures that copy a photo in some way; `photo` is the one that is copied most."""
+    if not scores:
+        return not_measured("carbon copy", "there are no pictures")
+    copies = [score for score in scores if score.copied]
+    share = len(copies) / len(scores)
+    names = Counter(score.copy_of for score in copies)
+    photo = names.most_common(1)[0][0] if names else ""
+    ways = Counter(way for score in copies for way in score.copied)
+    detail = f"{len(copies)} of {len(scores)} pictures repeat a photo, most often {photo} ({', '.join(f'{way} {count}' for way, count in sorted(ways.items()))})" if copies else "no picture repeats a photo"
+    return Measure(name="carbon copy", value=share, verdict=verdict_below(share, GOOD_COPY_SHARE, MOST_COPIES), detail=detail, parts={way: count / len(scores) for way, count in sorted(ways.items())}, photo=photo)
+
+
+def measure_copy_score(scores: Sequence[PictureScore]) -> Measure:
+    """Mean over pictures of how much nearer they are to their nearest trained photo than to the held-out ones."""
+    name = "nearer to trained photos than to held-out ones"
+    values = [score.copy_score for score in scores if score.copy_score is not None]
+    if not values:
+        return not_measured(name, "no photo was held out of the training, or no face was found")
+    mean = statistics.fmean(values)
+    return Measure(name=name, value=mean, verdict=verdict_below(mean, GOOD_COPY_SCORE, MOST_COPY_SCORE), detail="0 is no nearer, 1 is the trained photo itself")
+
+
+def _bits(one: int, other: int) -> int:
+    return (one ^ other).bit_count()
+
+
+def _correlation(picture: Look, photo: Look) -> float:
+    return float(max(picture.coarse_D @ photo.coarse_D, picture.mirrored_coarse_D @ photo.coarse_D))
