@@ -164,9 +164,11 @@ def summary_of(dataset: Dataset) -> str:
     if dataset.excluded:
         text += f" {len(dataset.excluded)} excluded."
     if dataset.orphan_captions:
-        text += f" {len(dataset.orphan_captions)} captions belong to no photo."
+        count = len(dataset.orphan_captions)
+        text += f" {count} caption{' belongs' if count == 1 else 's belong'} to no photo."
     if dataset.problems:
-        text += f" {len(dataset.problems)} files cannot be used; the Analyzer names them."
+        count = len(dataset.problems)
+        text += f" {count} file{'' if count == 1 else 's'} cannot be used; the Analyzer names {'it' if count == 1 else 'them'}."
     return text
 
 
