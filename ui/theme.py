@@ -47,6 +47,7 @@ CSS = REPORT_CSS + PAGE_CSS + """
 .photos img { width: 100%; aspect-ratio: 1; object-fit: cover; display: block; }
 .photos figcaption { display: flex; flex-direction: column; gap: 2px; padding: 7px 9px 9px; font-size: .78rem; line-height: 1.35; overflow-wrap: anywhere; }
 .photos figcaption span { color: var(--body-text-color-subdued); }
+.photos figcaption > span:last-child { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 5; overflow: hidden; }
 .photos .mark { align-self: start; background: var(--warn-soft); color: var(--warn) !important; border-radius: 5px; padding: 0 6px; }
 .photos figure { position: relative; cursor: pointer; } .photos figure:focus-visible { outline: 3px solid var(--primary-600); outline-offset: 1px; }
 .photos figure.current { border-color: var(--primary-600); box-shadow: 0 0 0 1px var(--primary-600); } .photos figure[aria-selected=true] { background: var(--primary-50); } .dark .photos figure[aria-selected=true] { background: var(--primary-900); }

@@ -113,12 +113,3 @@ def test_class_photos_show_how_far_they_are_and_how_they_ended(studio, tmp_path)
     assert "12 of 40" in values[-1]
     tab.class_log.append(RunFailed(what="No space left.", fix="Free some."))
     assert "No space left. Free some." in tab.render(None, key)[1][-1]
-
-
-def test_what_a_training_will_take_is_said_before_it_starts(studio):
-    form = SettingsForm(studio, studio.resolved("demo"))
-    with gr.Blocks():
-        tab = TrainingTab(studio, form, "demo")
-    values = [update["value"] if isinstance(update, dict) else update for update in form.fill("demo")]
-    said = tab._forecast(*values)
-    assert all(words in said for words in ("peak of each phase: captions", "minutes of steps", "GiB are free", "full base"))
