@@ -14,6 +14,8 @@ from core.evaluation.person_measures import counted_likeness, of_the_person
 from core.evaluation.values import Measure, PictureScore, not_measured, verdict_above, verdict_below
 
 GOOD_DIVERSITY, LEAST_DIVERSITY = 0.85, 0.70
+# Coarse colours hold the hair and skin that a LoRA of one person rightly makes all alike: good ones are at .75 to 1.0 (docs/experiments.md, truth of the evaluation).
+COARSE_COLOURS, GOOD_COARSE, LEAST_COARSE = "coarse colours", 0.65, 0.50
 MOST_BRITTLENESS, BAD_BRITTLENESS, WORST_PROMPT = 0.15, 0.25, 0.50
 
 
@@ -49,7 +51,8 @@ def measure_diversity(vectors: Mapping[tuple[int, int], np.ndarray], base: Mappi
     if ours is None or not theirs:
         return not_measured("diversity", "needs two seeds or more of a prompt, with the base model's pictures beside them")
     ratio = ours / theirs
-    return Measure(name="diversity", value=ratio, verdict=verdict_above(ratio, GOOD_DIVERSITY, LEAST_DIVERSITY), detail=f"pictures of one prompt differ {ratio:.0%} as much as the base model's, by {how}")
+    lines = (GOOD_COARSE, LEAST_COARSE) if how == COARSE_COLOURS else (GOOD_DIVERSITY, LEAST_DIVERSITY)
+    return Measure(name="diversity", value=ratio, verdict=verdict_above(ratio, *lines), detail=f"pictures of one prompt differ {ratio:.0%} as much as the base model's, by {how}")
 
 
 def measure_brittleness(scores: Sequence[PictureScore]) -> Measure:
