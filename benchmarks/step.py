@@ -21,6 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 HIDDEN, HEADS, DOUBLE, SINGLE, SIDE, TEXT, RANK = 512, 4, 4, 8, 32, 64, 16
 PICTURES, PROMPT_WIDTH, POOLED_WIDTH = 8, 256, 128
 LEARNING_RATE = 1e-4
+# Pictures accumulated, checkpointing, pictures a forward.
+ROWS = ((1, 0, 1), (4, 0, 1), (4, 0, 2), (4, 0, 4), (1, 1, 1))
 
 
 def base_dtype():
@@ -97,7 +99,7 @@ def our_steps(accumulation: int, checkpointing: bool, device: str, most: int):
 
     from core.flux.encode import LatentMoments, PromptEmbeds
     from core.flux.forward import checkpoint_blocks
-    from core.flux.lora import add_lora
+    from core.flux.lora import add_lora, keep_gelu
     from core.flux.models import Hardware
     from core.runs import RunStore
     from core.settings import parse_settings
@@ -113,8 +115,9 @@ def our_steps(accumulation: int, checkpointing: bool, device: str, most: int):
         run = RunStore(Path(folder)).create(settings)
     transformer = model(device)
     parameters = add_lora(transformer, RANK, RANK, settings.lora.targets, seed=0)
-    plan = MemoryPlan(False, DOUBLE + SINGLE if checkpointing else 0, most)
+    plan = MemoryPlan(False, DOUBLE + SINGLE if checkpointing else 0, most, keeps_gelu=not checkpointing)
     checkpoint_blocks(transformer, plan.checkpointed)
+    keep_gelu(transformer, plan.keeps_gelu)
     latents, prompts, pooled = data()
     photos = tuple(Photo(str(i), "256x256", LatentMoments(latents[i : i + 1], torch.zeros_like(latents[i : i + 1])), str(i)) for i in range(PICTURES))
     embeds = {str(i): PromptEmbeds(prompts[i : i + 1], pooled[i : i + 1]) for i in range(PICTURES)}
@@ -147,13 +150,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rows", type=int, nargs="+", default=range(len(ROWS)), help="which rows, counted from 0")
     parser.add_argument("--one", nargs=4, metavar=("LOOP", "ACCUMULATION", "CHECKPOINTING", "MOST"), help="a single measurement, in this process")
     arguments = parser.parse_args()
     if arguments.one:
         loop, accumulation, checkpointing, most = arguments.one
         print(json.dumps(measure(loop, arguments.steps, int(accumulation), checkpointing == "1", int(most))))
         return
-    for accumulation, checkpointing, most in ((1, 0, 1), (4, 0, 1), (4, 0, 2), (4, 0, 4), (1, 1, 1)):
+    for accumulation, checkpointing, most in (ROWS[row] for row in arguments.rows):
         rounds: dict[str, list[dict[str, float]]] = {"plain": [], "ours": []}
         for _ in range(arguments.rounds):
             for loop, rows in rounds.items():

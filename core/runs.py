@@ -23,6 +23,8 @@ from core.settings import RUN_NAME_PATTERN, Settings
 CHECKPOINT_PATTERN = re.compile(r"^step-(\d{6,})$")
 StoppedBy = Literal["person", "shutdown"]
 RESERVED_NAMES = frozenset({"samples", "analysis"})
+# Windows takes these for devices, whatever their suffix, and drops a dot at the end.
+NO_FILE_NAME = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*\.", re.IGNORECASE)
 
 
 class EventLog:
@@ -145,7 +147,7 @@ class RunStore:
     def create(self, settings: Settings) -> Run:
         """Write a new run under its final name. Raises Refused when the name is taken, UserError when the disk refuses."""
         name = settings.run.name
-        if not re.match(RUN_NAME_PATTERN, name) or name in RESERVED_NAMES:
+        if not re.match(RUN_NAME_PATTERN, name) or name in RESERVED_NAMES or NO_FILE_NAME.fullmatch(name):
             raise Refused(f"'{name}' cannot be the name of a run.", "run.name", "Use letters, digits, dot, dash and underscore.")
         run = Run(name, self.root / name, settings)
         try:

@@ -20,6 +20,7 @@ from core.evaluation.job import AIM_WORDS, EvaluationJob, load_job, save_job
 from core.evaluation.prompts import Prompt, fill
 from core.events import Phase, RunEvent, RunStopped
 from core.jobs import Job, Worker, drain
+from core.machine import START_WITH_GPU, Machine
 from core.presets import Resolved
 from core.runs import EventLog, Run, RunStore, training_words
 from core.settings import EvaluationSettings, Settings
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from core.training.world import World
 
 Listener = Callable[[RunEvent], None]
+# Hidden size up to which a model runs on a CPU in minutes: the pocket FLUX has 192, FLUX.1-dev 3072.
+REHEARSAL_WIDTH = 512
 
 
 def analysis_folder(output: Path, dataset_folder: str) -> Path:
@@ -46,10 +49,12 @@ def analysis_log(dataset_folder: str, store: RunStore) -> EventLog:
 
 
 def kept_report(dataset_folder: str, store: RunStore) -> tuple[AnalysisReport | None, float]:
-    """The last report of a dataset and when it was made, in seconds since the epoch."""
+    """The last report of a dataset and when it was made, in seconds since the epoch; none of another folder that has the same name."""
     file = report_file(dataset_folder, store)
     report = read_report(file)
-    return report, file.stat().st_mtime if report else 0.0
+    if report is None or Path(report.folder).resolve() != Path(dataset_folder).resolve():
+        return None, 0.0
+    return report, file.stat().st_mtime
 
 
 def analyze(settings: Settings, store: RunStore) -> Iterator[RunEvent]:
@@ -57,7 +62,7 @@ def analyze(settings: Settings, store: RunStore) -> Iterator[RunEvent]:
     from core.analyzer.analyze import analyze as analyze_dataset
 
     file = report_file(settings.dataset.folder, store)
-    yield from analyze_dataset(settings, file, str(file.relative_to(store.root)), MEASURES_FOLDER)
+    yield from analyze_dataset(settings, file, file.relative_to(store.root).as_posix(), MEASURES_FOLDER)
 
 
 def remedy(settings: Settings, number: int, names: Sequence[str], store: RunStore) -> None:
@@ -129,6 +134,7 @@ def train(run: Run, store: RunStore, resume: bool, world: World | None = None) -
 def start_training(worker: Worker, settings: Settings, store: RunStore) -> None:
     """Create the run inside the lock and train it on the worker's thread. Raises Refused or UserError; then nothing was started."""
     check_startable(settings)
+    check_device(worker.machine, settings.model.path)
 
     def prepare() -> tuple[Job, EventLog]:
         run = store.create(settings)
@@ -140,6 +146,7 @@ def start_training(worker: Worker, settings: Settings, store: RunStore) -> None:
 def start_resume(worker: Worker, name: str, store: RunStore) -> None:
     """Go on with an interrupted, stopped or failed run from its newest whole checkpoint."""
     run = resumable(name, store)
+    check_device(worker.machine, run.settings.model.path)
 
     def prepare() -> tuple[Job, EventLog]:
         return (lambda: train(run, store, resume=True)), run.log
@@ -200,6 +207,7 @@ def start_evaluation(worker: Worker, job: EvaluationJob, store: RunStore) -> str
     """
     if job.request.lora not in lora_names(store):
         raise Refused(f"There is no LoRA called '{job.request.lora}'.", str(store.root), f"LoRA files here: {', '.join(lora_names(store)) or 'none yet'}.")
+    check_device(worker.machine, job.request.model_path)
     return _start_evaluation(worker, job, new_grid_name(job.request, store), store)
 
 
@@ -231,6 +239,7 @@ def class_photos_log(settings: Settings, store: RunStore) -> EventLog:
 def start_class_photos(worker: Worker, settings: Settings, count: int, store: RunStore) -> None:
     """Draw class photos for regularization on the worker's thread. Raises Refused or UserError; then nothing was started."""
     check_startable(settings)
+    check_device(worker.machine, settings.model.path)
     worker.start(store.exclusive("drawing class photos"), lambda: _class_photos_job(settings, count, store))
 
 
@@ -259,6 +268,15 @@ def text_encoder_advice(settings: Settings) -> EncoderAdvice:
     from core.training.advice import advise_text_encoder
 
     return advise_text_encoder(open_dataset(Path(settings.dataset.folder)), settings.dataset.trigger_word, Path(settings.model.path))
+
+
+def forecast(settings: Settings) -> list[str]:
+    """What a training of these settings will take here: memory by phase, minutes, disk. Raises Refused when it does not fit."""
+    check_startable(settings)
+    from core.flux.model_folder import open_model_folder
+    from core.training.plan import forecast_lines
+
+    return forecast_lines(open_dataset(Path(settings.dataset.folder)), settings, open_model_folder(Path(settings.model.path)))
 
 
 def grid_log(name: str, store: RunStore) -> EventLog:
@@ -316,6 +334,16 @@ def check_startable(settings: Settings) -> None:
     open_model_folder(Path(settings.model.path))
     open_photos(settings.dataset)
     open_class_photos(settings.regularization)
+
+
+def check_device(machine: Machine, model_path: str) -> None:
+    """A pod that came back without a GPU is no place for a large model: weeks on its CPU, by the minute. Raises Refused; a model for rehearsal may run."""
+    if not machine.is_pod_without_gpu:
+        return
+    from core.flux.model_folder import open_model_folder
+
+    if open_model_folder(Path(model_path)).hidden > REHEARSAL_WIDTH:
+        raise Refused("This pod has no GPU, and this model needs one.", model_path, f"{START_WITH_GPU} The pocket FLUX runs here as a rehearsal, and everything made so far can be downloaded.")
 
 
 def resumable(name: str, store: RunStore) -> Run:

@@ -36,7 +36,7 @@ class DatasetTab:
 
     def __init__(self, studio: Studio, form: SettingsForm, page: gr.Blocks) -> None:
         self.studio = studio
-        with gr.Row():
+        with gr.Row(elem_id="subject-row"):
             self.folder, self.trigger, self.class_word = (form.place(key) for key in WITH_PHOTOS)
         people.build(studio, self.folder, page)
         self.summary = gr.Markdown(elem_id="dataset-summary")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -22,6 +23,8 @@ def build_page(studio: Studio) -> gr.Blocks:
     form = SettingsForm(studio, studio.resolved(preset))
     with gr.Blocks(title="Identity LoRA Studio", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
         gr.HTML(MASTHEAD)
+        for note in studio.notes:
+            gr.HTML(f'<p class="notice" role="alert">{escape(note)}</p>')
         seen = gr.State(NOTHING_SEEN)
         with gr.Tabs(overflow_behavior="wrap"):
             with gr.Tab("1 Dataset", id="dataset", render_children=True):
@@ -37,17 +40,17 @@ def build_page(studio: Studio) -> gr.Blocks:
             with gr.Tab("4 Evaluation", id="evaluation", render_children=True):
                 evaluation = EvaluationTab(studio, form)
 
-        def refresh(last: tuple, folder: str, run: str | None, lora: str | None, grid: str | None) -> list[Any]:
+        def refresh(last: tuple, folder: str, run: str | None, lora: str | None, grid: str | None, trigger_word: str | None, resolution: float | None) -> list[Any]:
             """Everything that may have changed since this tab last drew; what has not is not sent."""
             training_key, training_values = training.render(run, last[0])
             evaluation_key, evaluation_values = evaluation.render(lora, grid, last[1])
-            report_key, report_values = analyzer_tab.render(studio, folder, last[2])
+            report_key, report_values = analyzer_tab.render(studio, folder, trigger_word or "", resolution, last[2])
             return [(training_key, evaluation_key, report_key), *training_values, *evaluation_values, *report_values]
 
-        inputs = [form.components["dataset.folder"], training.run, evaluation.lora, evaluation.grid]
+        inputs = [form.components["dataset.folder"], training.run, evaluation.lora, evaluation.grid, form.components["dataset.trigger_word"], form.components["dataset.resolution"]]
         outputs = [seen, *training.outputs, *evaluation.outputs, report, training.readiness]
         dataset.captions.wire(dataset, form, page)
-        analyzer_tab.wire(studio, form, analyze, undo, dataset)
+        analyzer_tab.wire(studio, form, analyze, undo, report, dataset)
         training.wire()
         evaluation.wire(page)
         page.load(lambda *values: refresh(NOTHING_SEEN, *values), inputs, outputs, **QUIET)

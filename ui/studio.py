@@ -15,11 +15,14 @@ from core.dataset.folder import IMAGE_SUFFIXES, Dataset, open_dataset
 from core.dataset.subjects import CACHE_FOLDER, DATA_FOLDER
 from core.errors import Refused
 from core.events import RunEvent
-from core.jobs import Worker
+from core.jobs import DESKTOP, Worker
+from core.machine import Machine
+from core.pod_stop import PodStop
 from core.presets import Resolved, preset_names, resolve
 from core.runs import EventLog, RunStore
 from core.settings import POCKET_FLUX
 from core.tasks import lora_names
+from ui.server.downloads import Downloads
 
 MODELS_FOLDER = Path("models")
 DEFAULT_DATASET = Path("data/subject")
@@ -57,7 +60,7 @@ def _identity(file: Path) -> tuple[tuple[int, bytes], int]:
 @dataclass(frozen=True)
 class Studio:
     """`environment` holds the variables the page was started with; they seed the form. `server` tells a page that was open
-    before a restart that it must be loaded anew."""
+    before a restart that it must be loaded anew. `notes` are sentences the page says on top; `pod_stop` is None where there is no pod to stop."""
 
     store: RunStore
     environment: Mapping[str, str]
@@ -66,6 +69,10 @@ class Studio:
     captioner: Worker = field(default_factory=Worker)
     reader: LogReader = field(default_factory=LogReader)
     server: str = field(default_factory=lambda: secrets.token_hex(8))
+    machine: Machine = DESKTOP
+    notes: tuple[str, ...] = ()
+    downloads: Downloads = field(default_factory=Downloads)
+    pod_stop: PodStop | None = None
 
     def resolved(self, preset: str) -> Resolved:
         return resolve(preset, self.environment)

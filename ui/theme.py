@@ -30,6 +30,7 @@ CSS = REPORT_CSS + """
 .masthead { display: flex; flex-wrap: wrap; align-items: baseline; gap: .3rem 1rem; padding: .4rem 0 .2rem; }
 .masthead h1 { font-size: 1.45rem; margin: 0; letter-spacing: -.01em; }
 .masthead span { color: var(--body-text-color-subdued); }
+.notice { margin: .2rem 0; padding: .6rem .9rem; border-left: 5px solid #b3392c; border-radius: 8px; background: var(--background-fill-primary); font-weight: 600; }
 .empty { padding: 2.2rem 1rem; text-align: center; color: var(--body-text-color-subdued); border: 1px dashed var(--border-color-primary); border-radius: 10px; }
 .photos { display: grid; grid-template-columns: repeat(auto-fill, minmax(148px, 1fr)); gap: 12px; }
 .photos figure { margin: 0; border: 1px solid var(--border-color-primary); border-radius: 10px; overflow: hidden; background: var(--background-fill-primary); }
@@ -60,12 +61,11 @@ table.bulk del, table.bulk ins { display: block; text-decoration: none; overflow
 .status .headline { font-size: 1.2rem; } .status .headline span { color: var(--body-text-color-subdued); margin-left: .4rem; }
 .status .facts { margin: .25rem 0 .55rem; font-variant-numeric: tabular-nums; min-height: 1.4em; }
 .status p { margin: .6rem 0 0; }
-.readiness { margin: 0; padding: .5rem .8rem; border-left: 4px solid var(--primary-600); font-size: .88rem; } .readiness.test { border-color: #c28a1c; } .readiness.fix { border-color: #b3392c; }
 .status.failed { border-left-color: #b3392c; } .status.interrupted, .status.stopped { border-left-color: #c28a1c; }
 .bar { height: 8px; border-radius: 5px; background: var(--border-color-primary); overflow: hidden; } .bar div { height: 100%; background: var(--primary-600); transition: width .6s; }
 .scroll { overflow-x: auto; max-width: 100%; }
 #samples, #cells, #report, #photos { min-width: 0; max-width: 100%; overflow: hidden; }
-#analyze, #undo-remedy { flex: 0 1 16rem; } .finding .remedy { display: block; margin-top: .35rem; } .finding .who .remedy { width: 100%; padding: .1rem; font-size: .72rem; }
+#analyze, #undo-remedy { flex: 0 1 16rem; } .finding .remedy { display: block; margin-top: .35rem; } .finding .who .remedy { width: 100%; padding: .15rem; font-size: .76rem; }
 table.grid, table.grid tr, table.grid th, table.grid td { border: 0 !important; background: none !important; } table.grid img { margin: 0 !important; }
 table.plain, table.plain tr, table.plain th, table.plain td { border-width: 0 0 1px !important; border-color: var(--border-color-primary) !important; }
 table.grid { border-collapse: separate; border-spacing: 6px; width: 100%; table-layout: fixed; margin: 0; }
@@ -102,7 +102,7 @@ table.plain { width: 100%; border-collapse: collapse; font-size: .9rem; } table.
 #upload-files li b { font-weight: 500; padding: 0 .45rem; border-radius: 5px; background: #d9ebe3; color: #1d473d; } #upload-files li.refused b { background: #f6d7d2; color: #7d1f14; } #upload-files li.renamed b { background: #f7e3c4; color: #6b4206; } #upload-files li.already-there b { background: #e3e7ea; color: #33414c; }
 input[type=checkbox] { border: 1px solid var(--neutral-400) !important; }
 #server-away { display: none; position: fixed; left: 50%; bottom: 16px; transform: translateX(-50%); background: #b3392c; color: #fff; padding: .5rem 1rem; border-radius: 8px; z-index: 1000; }
-@media (max-width: 640px) { .proposals li { grid-template-columns: 72px minmax(0, 1fr); } .proposals span { grid-column: 1 / -1; } .proposals button { flex: 1; min-height: 40px; } .pick-help { display: none; } #photo-panel { position: static; } .gradio-container { padding: 0 !important; } .gradio-container .main { padding: 12px !important; } .masthead h1 { font-size: 1.2rem; } .photos { grid-template-columns: repeat(2, 1fr); max-height: 75vh; overflow: auto; } .tab-container button { font-size: .8rem; padding: 0 .3rem !important; } #loss .role-legend > g { translate: -42px; } }
+@media (max-width: 640px) { .proposals li { grid-template-columns: 72px minmax(0, 1fr); } .proposals span { grid-column: 1 / -1; } .proposals button { flex: 1; min-height: 40px; } #subject-row > *, #subject-row .form > * { flex: 1 1 100% !important; min-width: 100% !important; } .label-wrap { text-align: left; } .pick-help { display: none; } #photo-panel { position: static; } .gradio-container { padding: 0 !important; } .gradio-container .main { padding: 12px !important; } .masthead h1 { font-size: 1.2rem; } .photos { grid-template-columns: repeat(2, 1fr); max-height: 75vh; overflow: auto; } .tab-container button { font-size: .8rem; padding: 0 .3rem !important; } #loss .role-legend > g { translate: -42px; } }
 """
 
 # Ticks of the page fail silently while the server is away; this says so in words.

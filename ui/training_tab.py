@@ -14,7 +14,7 @@ from core.pace import silence_words
 from core.presets import Resolved, load_preset, preset_names
 from core.runs import EventLog, Run
 from core.settings import Settings
-from core.tasks import class_photos_log, named, start_class_photos, start_resume, start_training, text_encoder_advice
+from core.tasks import class_photos_log, forecast, named, start_class_photos, start_resume, start_training, text_encoder_advice
 from ui.dataset_tab import QUIET
 from ui.messages import as_html, duration, shows_errors
 from ui.pictures import nothing_yet, samples_by_step
@@ -49,6 +49,8 @@ class TrainingTab:
                 self.about = gr.Markdown(about(preset_name), elem_id="preset-about")
                 self.readiness = gr.HTML(elem_id="readiness")
                 self.start = gr.Button("Start training", variant="primary", elem_id="start")
+                self.forecast = gr.Button("What will it take?", elem_id="ask-forecast")
+                self.forecast_words = gr.Markdown(elem_id="forecast")
                 with gr.Row():
                     self.stop = gr.Button("Stop and save", elem_id="stop", min_width=120, interactive=False)
                     self.resume = gr.Button("Resume", elem_id="resume", min_width=120, interactive=False)
@@ -78,6 +80,8 @@ class TrainingTab:
         """Buttons ask the core and return at once; the timer shows what became of it."""
         self.preset.change(shows_errors(lambda name: [about(name), *self.form.fill(name)]), self.preset, [self.about, *self.form.inputs], **QUIET)
         self.start.click(shows_errors(self._start), [self.preset, *self.form.inputs], self.run, **QUIET)
+        asking = self.forecast.click(lambda: "Working it out ...", None, self.forecast_words, **QUIET)
+        asking.then(shows_errors(self._forecast), self.form.inputs, self.forecast_words, **QUIET)
         self.stop.click(shows_errors(self._stop), self.run, None, **QUIET)
         self.resume.click(shows_errors(self._resume), self.run, None, **QUIET)
         self.class_photos.click(shows_errors(self._draw_class_photos), self.form.inputs, None, **QUIET)
@@ -90,6 +94,14 @@ class TrainingTab:
         settings = self._with_name(self.form.read(values), preset)
         start_training(self.studio.trainer, settings, self.studio.store)
         return gr.update(choices=self.run_names(), value=settings.run.name)
+
+    def _forecast(self, *values: Any) -> str:
+        """Memory, minutes and disk of the run as the form has it; refused where it would be."""
+        try:
+            lines = forecast(self.form.read(values))
+        except UserError as error:
+            return f"**{as_html(error)}**"
+        return "\n".join(f"- {escape(line.strip())}" for line in lines)
 
     def _draw_class_photos(self, *values: Any) -> None:
         settings = self.form.read(values)

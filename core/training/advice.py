@@ -20,8 +20,11 @@ class EncoderAdvice:
     reasons: tuple[str, ...]
 
 
-def advise_text_encoder(dataset: Dataset, trigger_word: str, model_path: Path) -> EncoderAdvice:
-    """The guide enables it for a trigger word that means something already, never below 15 photos."""
+def advise_text_encoder(dataset: Dataset, trigger_word: str, model_path: Path, weak_run: str | None = None) -> EncoderAdvice:
+    """The guide enables it for a trigger word that means something already or an identity that stayed weak, never below 15 photos.
+
+    `weak_run` names a finished run on these photos whose likeness was measured and found weak.
+    """
     known = is_known_word(trigger_word, model_path)
     few = len(dataset.samples) < FEWEST_PHOTOS
     reasons = []
@@ -31,8 +34,11 @@ def advise_text_encoder(dataset: Dataset, trigger_word: str, model_path: Path) -
         reasons.append(f"'{trigger_word}' is a word the text encoder knows already, so it carries a meaning of its own. A made-up word is better than training.")
     elif known is not None:
         reasons.append(f"'{trigger_word}' is new to the text encoder: frozen is right.")
-    reasons.append("If a finished run shows the person only weakly at strength 1.0, run it again with two-phase and regularization, and compare.")
-    return EncoderAdvice(bool(known) and not few, tuple(reasons))
+    if weak_run:
+        reasons.append(f"Run '{weak_run}' shows the person only weakly: train again with two-phase and regularization, and compare.")
+    else:
+        reasons.append("If a finished run shows the person only weakly at strength 1.0, run it again with two-phase and regularization, and compare.")
+    return EncoderAdvice((bool(known) or weak_run is not None) and not few, tuple(reasons))
 
 
 def is_known_word(word: str, model_path: Path) -> bool | None:

@@ -67,7 +67,7 @@ def draw_samples(state: TrainState, parts: Parts, should_stop: Callable[[], bool
         file = run.samples_folder / f"step-{state.step:06d}-{number}.webp"
         file.parent.mkdir(parents=True, exist_ok=True)
         picture.save(file, quality=95)
-        yield ImageSaved(step=state.step, prompt=prompt, strength=1.0 if state.step else 0.0, seed=sampling.seed + number, file=str(file.relative_to(run.output)))
+        yield ImageSaved(step=state.step, prompt=prompt, strength=1.0 if state.step else 0.0, seed=sampling.seed + number, file=file.relative_to(run.output).as_posix())
     del vae
     free_memory()
 

@@ -77,7 +77,7 @@ def disk_shortage(settings: Settings, shape: ModelShape) -> str | None:
     free, needed = free_disk(Path(settings.run.output)), disk_bytes(settings, shape)
     if free >= needed:
         return None
-    return f"This run may write {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free where {settings.run.output} is. Free some space, or set train.keep_checkpoints=1."
+    return f"This run may write {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free where {settings.run.output} is. Free some space, or set a lower RANK or optimizer.kind=adamw8bit."
 
 
 def free_disk(folder: Path) -> int:

@@ -35,14 +35,14 @@ def render_plan(resolved: Resolved, name: str) -> str:
         lines[-1] += f", each photo about {round(forwards * train.batch_size / len(dataset.samples))} times"
     lines += _extras(len(dataset.samples), settings)
     lines += [f"Model: {settings.model.path}, {model.double_blocks} + {model.single_blocks} blocks, made for {model.image_size} px"]
-    lines += _forecast_lines(dataset, settings, model) if dataset.samples else []
+    lines += forecast_lines(dataset, settings, model) if dataset.samples else []
     output = Path(settings.run.output)
     lines += ["Files:", f"  {output / f'{name}.safetensors'}  the LoRA", f"  {output / 'samples' / name}/  samples", f"  {output / name}/  log and checkpoints"]
     lines += [f"Note: {sentence}" for sentence in warnings_of(settings)]
     return "\n".join(lines)
 
 
-def _forecast_lines(dataset: Dataset, settings: Settings, model: ModelFolder) -> list[str]:
+def forecast_lines(dataset: Dataset, settings: Settings, model: ModelFolder) -> list[str]:
     """Memory, time and disk on this machine. Raises Refused when no layout fits."""
     hardware, shape = choose_hardware(settings.model.precision), shape_of(model)
     pixels = [placement.bucket.width * placement.bucket.height for placement in placements_of(dataset, settings).values()]

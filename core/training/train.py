@@ -103,6 +103,8 @@ def build_state(parts: Parts, plan: MemoryPlan, checkpoint: Path | None) -> Trai
 def _has_encoder(checkpoint: Path) -> bool:
     from safetensors import safe_open
 
+    if not (checkpoint / "lora.safetensors").is_file():
+        return False  # restoring it will say what is missing
     with safe_open(checkpoint / "lora.safetensors", "pt") as opened:
         return bool(split(dict.fromkeys(opened.keys()))[1])
 
@@ -225,7 +227,7 @@ def _periodic_checkpoint(state: TrainState, parts: Parts, measured: FixedNoiseLo
 
 def _saved(state: TrainState, parts: Parts, measured: FixedNoiseLoss | None) -> CheckpointSaved:
     run = parts.run
-    return CheckpointSaved(step=state.step, file=str(save_checkpoint(state, run, measured.held_out if measured else None).relative_to(run.folder)))
+    return CheckpointSaved(step=state.step, file=save_checkpoint(state, run, measured.held_out if measured else None).relative_to(run.folder).as_posix())
 
 
 def _publish(state: TrainState, parts: Parts) -> Iterator[ReportSaved]:

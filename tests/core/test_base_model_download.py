@@ -202,6 +202,13 @@ def test_the_command_forecasts_downloads_and_says_what_to_set(small_hub, tmp_pat
     assert result.returncode == 0 and f"MODEL_PATH={HUB_ID}" in result.stdout and "to download" in result.stdout and TOKEN not in result.stdout + result.stderr, result.stderr
 
 
+def test_the_command_knows_the_caption_models_by_name(small_hub, tmp_path):
+    small_hub.files = {"config.json": b"{}", "model.safetensors": b"x" * 20_000, "pytorch_model.bin": b"x" * 20_000}
+    result = command(small_hub, tmp_path, "florence-2")
+    assert result.returncode == 0 and "florence-community/Florence-2-base" in result.stdout and "--captioner florence-2" in result.stdout, result.stderr
+    assert small_hub.fetched("model.safetensors") and small_hub.fetched("pytorch_model.bin") == []
+
+
 def test_a_dry_run_of_the_command_only_forecasts(small_hub, tmp_path):
     result = command(small_hub, tmp_path, HUB_ID, DRY_RUN="1")
     assert result.returncode == 0 and "to download" in result.stdout and small_hub.fetched(TRANSFORMER) == [], result.stderr

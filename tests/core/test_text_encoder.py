@@ -116,7 +116,8 @@ def test_advice_follows_the_guide(photos, tmp_path):
     few = advise_text_encoder(dataset, "john", model)
     many = advise_text_encoder(replace(dataset, samples=dataset.samples * 3), "john", model)
     new = advise_text_encoder(replace(dataset, samples=dataset.samples * 3), "ohwx", model)
-    assert (few.recommended, many.recommended, new.recommended) == (False, True, False)
+    weak = advise_text_encoder(replace(dataset, samples=dataset.samples * 3), "ohwx", model, weak_run="anna")
+    assert (few.recommended, many.recommended, new.recommended, weak.recommended) == (False, True, False, True) and "'anna'" in weak.reasons[-1]
     assert "too few" in few.reasons[0] and "knows already" in many.reasons[0] and "new to the text encoder" in new.reasons[0]
 
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import math
+import shutil
 
 import pytest
 import torch
@@ -12,9 +13,10 @@ import core.training.measure as measure_module
 import core.training.prepare as prepare_module
 import core.training.step as step_module
 import core.training.train as train_module
-from core.durable import NO_SPACE
+from core.durable import MANIFEST, NO_SPACE, publish_folder
 from core.errors import Refused, UserError
 from core.events import CheckpointSaved, FixedNoiseLoss, ImageSaved, ReportSaved, RunStopped, StepDone, Warned
+from core.jobs import drain
 from core.runs import RunStore
 from core.settings import OptimizerSettings
 from core.training.batches import batch_at, batches_of_epoch
@@ -139,19 +141,51 @@ def test_samples_that_cannot_be_drawn_cost_no_run(short_run, monkeypatch, fault,
     assert sum(words in event.what for event in of_kind(events, Warned)) == 3  # at steps 0, 2 and 4
 
 
+@pytest.mark.parametrize("number", sorted(NO_SPACE))
+def test_a_disk_or_quota_that_stays_full_ends_the_run_with_the_remedy_and_what_was_kept(short_run, monkeypatch, number):
+    run = run_of(short_run(train__steps=5))
+    real = train_module.save_checkpoint
+    monkeypatch.setattr(train_module, "save_checkpoint", lambda state, run, loss: real(state, run, loss) if state.step < 4 else (_ for _ in ()).throw(OSError(number, "full", "checkpoints")))
+    last = drain(lambda: train(run, never, False), run.log)
+    assert last.kind == "failed" and "no space left" in last.what and "then resume" in last.fix
+    assert [event.step for event in of_kind(run.log.read()[0], StepDone)] == [1, 2, 3, 4, 5] and run.checkpoints()[0][0] == 2
+    monkeypatch.undo()
+    assert go(run, resume=True)[-1].kind == "finished"
+
+
+def test_a_read_only_place_is_named_with_the_remedy(short_run, monkeypatch):
+    run = run_of(short_run())
+    monkeypatch.setattr(train_module, "save_checkpoint", lambda *_: (_ for _ in ()).throw(OSError(errno.EROFS, "Read-only file system", "output")))
+    last = drain(lambda: train(run, never, False), run.log)
+    assert last.kind == "failed" and "cannot be written" in last.what and "OUT_DIR" in last.fix
+
+
+@pytest.mark.parametrize("part", ["optimizer.pt", "lora.safetensors", "average.safetensors"])
+def test_a_checkpoint_without_a_part_of_its_state_is_refused_and_a_warm_start_offered(short_run, part):
+    run = run_of(short_run(train__ema_decay=0.5))
+    go(run, after_steps(2, run))
+    folder = run.checkpoints()[0][1]
+    publish_folder(folder, lambda new: [shutil.copy(file, new) for file in folder.iterdir() if file.name not in (part, MANIFEST)])  # sealed again: whole, but of something else
+    with pytest.raises(UserError, match="not complete") as raised:
+        go(run, resume=True)
+    assert "RESUME_FROM" in raised.value.fix
+
+
 def test_another_disk_fault_ends_the_run(short_run, monkeypatch):
     monkeypatch.setattr(train_module, "save_checkpoint", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "broken")))
     with pytest.raises(OSError, match="broken"):
         go(run_of(short_run()))
 
 
-def test_a_warm_start_goes_on_from_a_lora_and_refuses_another_rank(short_run):
+def test_a_warm_start_goes_on_from_a_lora_and_refuses_another_rank_or_other_layers(short_run):
     first = run_of(short_run(run__name="phase1"))
     last_loss = of_kind(go(first), FixedNoiseLoss)[-1].loss
     second = run_of(short_run(run__name="phase2", run__warm_start=first.lora_file))
     assert of_kind(go(second), FixedNoiseLoss)[0].loss == pytest.approx(last_loss, rel=1e-3)
-    with pytest.raises(Refused, match="rank 4"):
-        go(run_of(short_run(run__name="phase3", run__warm_start=first.lora_file, lora__rank=8, lora__alpha=8)))
+    for number, changes in enumerate(({"lora__rank": 8, "lora__alpha": 8}, {"lora__targets": "attn"}, {"lora__targets": "blocks"})):
+        with pytest.raises(Refused, match="rank 4") as raised:
+            go(run_of(short_run(run__name=f"phase-{3 + number}", run__warm_start=first.lora_file, **changes)))
+        assert "RANK=4" in raised.value.fix
 
 
 def test_photos_without_captions_are_trained_and_named(short_run, photos, tmp_path):

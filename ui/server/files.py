@@ -9,13 +9,12 @@ from urllib.parse import quote
 from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse, PlainTextResponse
 
-from core.analyzer.report import read_report
 from core.analyzer.report_html import report_page
 from core.dataset.folder import open_dataset, sample_named
 from core.dataset.imaging import thumbnail
 from core.errors import UserError
 from core.evaluation.grid import HTML_FILE, evaluations_folder, grid_names
-from core.tasks import lora_names, report_file
+from core.tasks import kept_report, lora_names
 from ui.studio import Studio
 
 PICTURE_TYPES = {".webp": "image/webp", ".png": "image/png"}
@@ -47,7 +46,7 @@ def add_file_routes(app: FastAPI, studio: Studio) -> None:
 
     @app.get("/report")
     def report(folder: str) -> Response:
-        found = read_report(report_file(folder, studio.store)) if folder in studio.listing("dataset") else None
+        found = kept_report(folder, studio.store)[0] if folder in studio.listing("dataset") else None
         if found is None:
             return _not_found()
         try:
