@@ -34,6 +34,7 @@ class RunSettings(Section):
 
     name: str = setting("", "Run name", "Letters, digits, dot, dash, underscore; names the LoRA file. Empty: the preset and the date.", "RUN_NAME", pattern=r"^$|" + RUN_NAME_PATTERN)
     output: str = setting("output", "Output folder", "Where LoRA files, samples and runs are written.", "OUT_DIR", place="output", min_length=1)
+    price_per_hour: float = setting(0.0, "Price per hour", "What this machine costs an hour, in your currency. 0: no money is spoken of.", "PRICE_PER_HOUR", ge=0, le=1000)
     warm_start: str = setting("", "Start from LoRA", "A LoRA file made here whose weights are the starting point of a new run (same model, rank and targets).", "RESUME_FROM", place="lora")
 
 
@@ -103,6 +104,7 @@ class TrainSettings(Section):
     save_every: int = setting(250, "Checkpoint every", "Steps between checkpoints a run can be resumed from.", ge=1, le=1_000_000)
     save_minutes: float = setting(10, "Checkpoint minutes", "A checkpoint is also saved when the last one is this old. 0: by steps only.", ge=0, le=1440)
     keep_checkpoints: int = setting(2, "Checkpoints kept", "Newest checkpoints kept, besides the one with the lowest held-out loss. Two at least, so that a damaged one costs little.", ge=2, le=1000)
+    stop_early: bool = setting(False, "Stop early", "Ends the run when the likeness of the samples has stopped growing while the loss on held-out photos rises, and takes the LoRA of the best step. Needs samples and 15 photos or more.")
     validate_every: int = setting(100, "Fixed-noise loss every", "Steps between measurements of the loss on fixed photos, noise and noise levels: a curve without the noise of training. 0 switches it off.", ge=0, le=1_000_000)
 
 
@@ -289,4 +291,6 @@ def warnings_of(settings: Settings) -> list[str]:
         found.append("Photos are mirrored: partings, moles and 'facing left' in captions will be taught both ways.")
     if settings.sampling.every and not settings.sampling.prompts:
         found.append("There are no sample prompts: no samples are drawn.")
+    if settings.train.stop_early and not (settings.sampling.every and settings.sampling.prompts and settings.dataset.hold_out):
+        found.append("Stopping early has no effect: it needs samples (sampling.every) and photos held out (dataset.hold_out).")
     return found

@@ -13,6 +13,11 @@ from core.caption_tasks import add_what_was_measured, caption_request
 from core.captioning.request import TEMPLATE
 from core.dataset.folder import open_dataset
 from core.dataset.subjects import CACHE_FOLDER, MEASURES_FOLDER
+from core.doctor.diagnose import diagnose
+from core.doctor.diagnosis import Diagnosis
+from core.doctor.evaluations import evaluations_stamp, measures_of_run
+from core.doctor.evidence import Evidence
+from core.doctor.finished import finished_without_encoder
 from core.durable import storage_error
 from core.errors import Refused
 from core.evaluation.grid import GridRequest, evaluations_folder
@@ -263,11 +268,22 @@ def _class_photos_job(settings: Settings, count: int, store: RunStore) -> tuple[
     return draw, log
 
 
-def text_encoder_advice(settings: Settings) -> EncoderAdvice:
-    """The guide's policy for this dataset. Raises UserError for a dataset that cannot be opened."""
+def text_encoder_advice(settings: Settings, store: RunStore) -> EncoderAdvice:
+    """The guide's policy for this dataset, and what came of it without. Raises UserError for a dataset that cannot be opened."""
     from core.training.advice import advise_text_encoder
 
-    return advise_text_encoder(open_dataset(Path(settings.dataset.folder)), settings.dataset.trigger_word, Path(settings.model.path))
+    return advise_text_encoder(open_dataset(Path(settings.dataset.folder)), settings.dataset.trigger_word, Path(settings.model.path), finished_without_encoder(settings.dataset.folder, store))
+
+
+def diagnoses_of(run: Run, store: RunStore) -> list[Diagnosis]:
+    """What the doctor says of a run, by its log, its newest evaluation and the report on its photos. Raises UserError for a damaged log."""
+    return diagnose(Evidence(run.settings, run.log.read()[0], kept_report(run.settings.dataset.folder, store)[0], measures_of_run(run, store.root)))
+
+
+def doctors_stamp(run: Run, store: RunStore) -> tuple[int, ...]:
+    """Changes whenever the doctor has something new to look at."""
+    files = (run.log.file, report_file(run.settings.dataset.folder, store))
+    return (*(file.stat().st_mtime_ns if file.exists() else 0 for file in files), evaluations_stamp(store.root))
 
 
 def forecast(settings: Settings) -> list[str]:

@@ -16,6 +16,7 @@ from core.runs import EventLog, Run
 from core.settings import Settings
 from core.tasks import class_photos_log, forecast, named, start_class_photos, start_resume, start_training, text_encoder_advice
 from ui.dataset_tab import QUIET
+from ui.likeness_view import early_html, likeness_frame, likeness_html, make_likeness_plot
 from ui.messages import as_html, duration, shows_errors
 from ui.pictures import nothing_yet, samples_by_step
 from ui.run_view import RunView, fold, plot_points
@@ -48,6 +49,7 @@ class TrainingTab:
                 self.preset = gr.Dropdown(choices, value=preset_name, label="Preset", interactive=True, elem_id="preset")
                 self.about = gr.Markdown(about(preset_name), elem_id="preset-about")
                 self.readiness = gr.HTML(elem_id="readiness")
+                self.prepared = gr.HTML(elem_id="prepared")
                 self.start = gr.Button("Start training", variant="primary", elem_id="start")
                 self.forecast = gr.Button("What will it take?", elem_id="ask-forecast")
                 self.forecast_words = gr.Markdown(elem_id="forecast")
@@ -68,18 +70,23 @@ class TrainingTab:
                 with gr.Accordion("Advanced: every setting", open=False, elem_id="advanced"):
                     form.place_advanced()
             with gr.Column(scale=2, min_width=320):
-                self.plot = gr.LinePlot(x="step", y="loss", color="curve", color_map=SERIES_COLOURS, color_title=" ", height=300, label="Loss", buttons=[], visible=False, elem_id="loss")
-                self.samples = gr.HTML(nothing_yet("Loss, samples and log appear here."), elem_id="samples")
+                self.likeness_words = gr.HTML(elem_id="likeness-words")
+                with gr.Row():
+                    with gr.Column(min_width=300):
+                        self.plot = gr.LinePlot(x="step", y="loss", color="curve", color_map=SERIES_COLOURS, color_title=" ", height=300, label="Loss", buttons=[], visible=False, elem_id="loss")
+                    with gr.Column(min_width=300):
+                        self.likeness = make_likeness_plot()
+                self.samples = gr.HTML(nothing_yet("Loss, likeness, samples and log appear here."), elem_id="samples")
                 self.log = gr.HTML(elem_id="log")
 
     @property
     def outputs(self) -> list[gr.components.Component]:
-        return [self.run, self.status, self.plot, self.samples, self.log, self.start, self.stop, self.resume, self.class_status]
+        return [self.run, self.status, self.likeness_words, self.plot, self.likeness, self.samples, self.log, self.start, self.stop, self.resume, self.class_status]
 
     def wire(self) -> None:
         """Buttons ask the core and return at once; the timer shows what became of it."""
-        self.preset.change(shows_errors(lambda name: [about(name), *self.form.fill(name)]), self.preset, [self.about, *self.form.inputs], **QUIET)
-        self.start.click(shows_errors(self._start), [self.preset, *self.form.inputs], self.run, **QUIET)
+        self.preset.change(shows_errors(lambda name: [about(name), "", *self.form.fill(name)]), self.preset, [self.about, self.prepared, *self.form.inputs], **QUIET)
+        self.start.click(shows_errors(self._start), [self.preset, *self.form.inputs], [self.run, self.prepared], **QUIET)
         asking = self.forecast.click(lambda: "Working it out ...", None, self.forecast_words, **QUIET)
         asking.then(shows_errors(self._forecast), self.form.inputs, self.forecast_words, **QUIET)
         self.stop.click(shows_errors(self._stop), self.run, None, **QUIET)
@@ -88,12 +95,12 @@ class TrainingTab:
         self.form.components["regularization.enabled"].change(lambda on: gr.update(visible=on), self.form.components["regularization.enabled"], self.class_photos, **QUIET)
         asked = [self.form.components[key] for key in ("text_encoder.two_phase", "dataset.folder", "dataset.trigger_word", "model.path")]
         for component in asked:
-            component.change(shows_errors(self._advise), self.form.inputs, self.advice, **QUIET)
+            component.change(shows_errors(self.advise), self.form.inputs, self.advice, **QUIET)
 
     def _start(self, preset: str, *values: Any) -> Any:
         settings = self._with_name(self.form.read(values), preset)
         start_training(self.studio.trainer, settings, self.studio.store)
-        return gr.update(choices=self.run_names(), value=settings.run.name)
+        return [gr.update(choices=self.run_names(), value=settings.run.name), ""]
 
     def _forecast(self, *values: Any) -> str:
         """Memory, minutes and disk of the run as the form has it; refused where it would be."""
@@ -108,11 +115,11 @@ class TrainingTab:
         start_class_photos(self.studio.trainer, settings, CLASS_PHOTOS, self.studio.store)
         self.class_log = class_photos_log(settings, self.studio.store)
 
-    def _advise(self, *values: Any) -> str:
+    def advise(self, *values: Any) -> str:
         """The guide's policy in a sentence or two, only while two-phase is on or would help."""
         settings = self.form.read(values)
         try:
-            advice = text_encoder_advice(settings)
+            advice = text_encoder_advice(settings, self.studio.store)
         except UserError:
             return ""
         if not (settings.trains_text_encoder or advice.recommended):
@@ -162,7 +169,9 @@ class TrainingTab:
         return key, [
             gr.update(choices=names, value=name),
             status_html(run, view, state, stopping and live, holder, quiet),
+            likeness_html(view, events),
             gr.update(value=plot_frame(view), visible=True) if view.losses else gr.update(visible=False),
+            gr.update(value=likeness_frame(view), visible=True) if view.likenesses else gr.update(visible=False),
             samples_by_step(view.images),
             log_html(view),
             gr.update(interactive=not busy),
@@ -188,12 +197,12 @@ class TrainingTab:
         """A run whose files cannot be read takes nothing else down."""
         status = f'<div class="status failed" role="status"><p class="failure">{as_html(error)}</p></div>'
         idle = gr.update(interactive=self.studio.store.holder() is None)
-        return [gr.update(choices=names, value=name), status, gr.update(visible=False), "", "", idle, gr.update(interactive=False), gr.update(interactive=False), self._class_photos_words()]
+        return [gr.update(choices=names, value=name), status, "", gr.update(visible=False), gr.update(visible=False), "", "", idle, gr.update(interactive=False), gr.update(interactive=False), self._class_photos_words()]
 
     def _empty(self) -> list[Any]:
         status = nothing_yet("No run yet. Choose a preset and press Start; Demo takes minutes and needs no GPU.")
         busy = self.studio.store.holder() is not None
-        return [gr.update(choices=[], value=None), status, gr.update(visible=False), nothing_yet("Loss, samples and log appear here."), "", gr.update(interactive=not busy), gr.update(interactive=False), gr.update(interactive=False), self._class_photos_words()]
+        return [gr.update(choices=[], value=None), status, "", gr.update(visible=False), gr.update(visible=False), nothing_yet("Loss, likeness, samples and log appear here."), "", gr.update(interactive=not busy), gr.update(interactive=False), gr.update(interactive=False), self._class_photos_words()]
 
 
 def about(preset_name: str) -> str:
@@ -251,7 +260,7 @@ def _after(run: Run, view: RunView, state: str, holder: str | None) -> str:
         kept = f"Everything up to step {view.checkpoint} is saved." if view.checkpoint else "No checkpoint was saved yet; it starts over."
         return f"<p>The process ended without finishing this run. {kept} Press Resume.</p>"
     if state == "finished":
-        return f'<p>The LoRA is ready. Next: <b>Evaluation</b>. <a href="lora/{escape(run.name)}.safetensors" download>Download {escape(run.name)}.safetensors</a></p>'
+        return (early_html(view.early) if view.early else "") + f'<p>The LoRA is ready. Next: <b>Evaluation</b>. <a href="lora/{escape(run.name)}.safetensors" download>Download {escape(run.name)}.safetensors</a></p>'
     if state == "stopped":
         return f'<p>Saved. Press Resume to go on. <a href="lora/{escape(run.name)}.safetensors" download>Download what was learned so far</a></p>'
     if state != "running" and holder:

@@ -36,7 +36,7 @@ class Finding(Value):
 
 
 class Coverage(Value):
-    """Photos by 'angle, framing' as their faces were read, and the light on the faces that were located (core.analyzer.face_pixels.Light)."""
+    """Photos by 'angle, framing' as their faces were read, and the light on the faces that were located (core.identity.face_pixels.Light)."""
 
     cells: dict[str, int] = {}
     lightness: tuple[float, ...] = ()

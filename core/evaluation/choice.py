@@ -38,5 +38,7 @@ def sources_of(lora: str, output: Path) -> dict[str, int]:
     if run is None or Path(lora).name != run.lora_file.name:
         return {FINAL: 1}
     found = {folder.name: step for step, folder in reversed(run.checkpoints())}
-    last = max((event.step for event in run.log.read()[0] if event.kind in ("step", "checkpoint")), default=run.settings.train.steps)
+    events = run.log.read()[0]
+    last = max((event.step for event in events if event.kind in ("step", "checkpoint")), default=run.settings.train.steps)
+    last = next((event.best_step for event in reversed(events) if event.kind == "stopped_early"), last)
     return {source: step for source, step in found.items() if step != last} | {FINAL: last}

@@ -25,7 +25,7 @@ from core.training.memory import MemoryPlan
 from core.training.text_encoder import NAME_PREFIX, TextEncoder
 
 # Settings that may differ between a checkpoint and the run that resumes it: they change what is shown or kept, not the LoRA.
-FREE_SETTINGS = frozenset({"run.name", "run.output", "sampling", "train.save_every", "train.save_minutes", "train.keep_checkpoints", "train.validate_every", "dataset.folder", "model.base", "model.gradient_checkpointing", "model.path", "regularization.folder", "evaluation"})
+FREE_SETTINGS = frozenset({"run.name", "run.output", "run.price_per_hour", "sampling", "train.save_every", "train.save_minutes", "train.keep_checkpoints", "train.validate_every", "train.stop_early", "dataset.folder", "model.base", "model.gradient_checkpointing", "model.path", "regularization.folder", "evaluation"})
 
 
 @dataclass
@@ -94,8 +94,8 @@ def split(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, T
     return {name: tensor for name, tensor in weights.items() if name not in encoder}, encoder
 
 
-def save_checkpoint(state: TrainState, run: Run, held_out_loss: float | None) -> Path:
-    """Publish output/<run>/checkpoints/step-NNNNNN by one rename, then retire the oldest beyond keep_checkpoints, but never the best."""
+def save_checkpoint(state: TrainState, run: Run, held_out_loss: float | None, keep: int | None = None) -> Path:
+    """Publish output/<run>/checkpoints/step-NNNNNN by one rename, then retire the oldest beyond keep_checkpoints, but never the best nor that of step `keep`."""
 
     def fill(folder: Path) -> None:
         safetensors.torch.save_file(state.weights(), folder / LORA_PART)
@@ -110,8 +110,8 @@ def save_checkpoint(state: TrainState, run: Run, held_out_loss: float | None) ->
     final = run.checkpoints_folder / f"step-{state.step:06d}"
     publish_folder(final, fill)
     best = best_checkpoint(run)
-    for _, old in run.checkpoints()[run.settings.train.keep_checkpoints :]:
-        if old != best:
+    for step, old in run.checkpoints()[run.settings.train.keep_checkpoints :]:
+        if old != best and step != keep:
             retire_folder(old)
     return final
 

@@ -6,7 +6,6 @@ import random
 import shutil
 
 import pytest
-from core.analyzer.face_pixels import Light
 from PIL import Image
 
 import core.captioning.by_model as by_model
@@ -25,6 +24,7 @@ from core.dataset.history import redo, undo
 from core.dataset.traits import traits_in
 from core.errors import Refused, UserError
 from core.events import RunFailed, RunFinished, RunStopped, Warned
+from core.identity.face_pixels import Light
 from core.identity.faces import ANGLES, FRAMINGS, Face
 from core.jobs import Worker
 from core.pocket.demo import demo_scenes, write_photos

@@ -118,11 +118,11 @@ def test_a_full_disk_costs_a_checkpoint_not_the_run(short_run, monkeypatch):
     run = run_of(short_run())
     real, failures = train_module.save_checkpoint, []
 
-    def full_once(state, run, held_out_loss):
+    def full_once(state, run, *more):
         if not failures:
             failures.append(state.step)
             raise OSError(next(iter(NO_SPACE)), "full")
-        return real(state, run, held_out_loss)
+        return real(state, run, *more)
 
     monkeypatch.setattr(train_module, "save_checkpoint", full_once)
     events = go(run)
