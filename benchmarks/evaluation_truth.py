@@ -21,7 +21,7 @@ from planted_runs import FAULTS, UNDERTRAINED_STEP, WORK
 from core.errors import UserError
 from core.evaluation.choice import load_choice, sources_of
 from core.evaluation.grid import FINAL, GridRequest
-from core.evaluation.job import EvaluationJob
+from core.evaluation.job import EvaluationJob, grid_request
 from core.evaluation.perform import perform
 from core.evaluation.prompts import Prompt, prompts_file, read_prompts
 from core.evaluation.recommend import recommend
@@ -32,7 +32,6 @@ from core.pocket.demo import demo_scenes
 from core.pocket.people import scene_caption
 from core.runs import EventLog, RunStore
 from core.settings import POCKET_FLUX
-from core.tasks import grid_request
 
 SAMPLER_STEPS, SEEDS = 12, 2
 CHOSEN_FROM = ("good", "leaking")
