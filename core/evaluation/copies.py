@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,8 @@ COPIED_BITS = 10
 NEARER_THAN_OWN_BITS, CLOSER_THAN_OWN, OWN_QUANTILE = 2, 0.03, 0.10
 # Correlation of coarse colour pictures: a photo against its own edits lies above, different photos of a person below (docs/experiments.md, truth of the evaluation).
 COPIED_COMPOSITION = 0.93
+# A hash of 64 bits can agree by chance in simple pictures; a copy's coarse colours agree too, edits of it included (as above).
+LEAST_HASH_COMPOSITION = 0.80
 # What the base model draws from the same prompt and noise shows how much of the correlation is the prompt's: a copy must come closer than that by this much.
 CLOSER_THAN_BASE = 0.05
 GOOD_COPY_SHARE, MOST_COPIES = 0.0, 0.05
@@ -61,7 +63,7 @@ def hash_copy(picture: Look, base: Look | None, lines: CopyLines) -> str:
     if not lines.photos:
         return ""
     photo = min(lines.photos, key=lambda one: _distance(picture, one))
-    is_near = _distance(picture, photo) <= lines.bits
+    is_near = _distance(picture, photo) <= lines.bits and _correlation(picture, photo) >= LEAST_HASH_COMPOSITION
     return photo.name if is_near and (base is None or _distance(base, photo) > lines.bits) else ""
 
 
@@ -88,14 +90,15 @@ def measure_copies(scores: Sequence[PictureScore]) -> Measure:
     return Measure(name="carbon copy", value=share, verdict=verdict_below(share, GOOD_COPY_SHARE, MOST_COPIES), detail=detail, parts={way: count / len(scores) for way, count in sorted(ways.items())}, photo=photo)
 
 
-def measure_copy_score(scores: Sequence[PictureScore]) -> Measure:
-    """Mean over pictures of how much nearer they are to their nearest trained photo than to the held-out ones."""
+def measure_copy_score(scores: Sequence[PictureScore], base: Mapping[tuple[int, int], PictureScore]) -> Measure:
+    """How much nearer pictures are to their nearest trained photo than to the held-out ones, mean over pictures, less the same of the base model's pictures: the nearest
+    of many is nearer by itself."""
     name = "nearer to trained photos than to held-out ones"
-    values = [score.copy_score for score in scores if score.copy_score is not None]
-    if not values:
+    gains = [score.copy_score - base[score.key].copy_score for score in scores if score.copy_score is not None and score.key in base and base[score.key].copy_score is not None]
+    if not gains:
         return not_measured(name, "no photo was held out of the training, or no face was found")
-    mean = statistics.fmean(values)
-    return Measure(name=name, value=mean, verdict=verdict_below(mean, GOOD_COPY_SCORE, MOST_COPY_SCORE), detail="0 is no nearer, 1 is the trained photo itself")
+    mean = statistics.fmean(gains)
+    return Measure(name=name, value=mean, verdict=verdict_below(mean, GOOD_COPY_SCORE, MOST_COPY_SCORE), detail="0 is no nearer than the base model's pictures, 1 is the trained photo itself")
 
 
 def _distance(picture: Look, photo: Look) -> int:
