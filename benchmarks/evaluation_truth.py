@@ -21,7 +21,7 @@ from planted_runs import FAULTS, UNDERTRAINED_STEP, WORK
 from core.errors import UserError
 from core.evaluation.choice import load_choice, sources_of
 from core.evaluation.grid import FINAL, GridRequest
-from core.evaluation.job import EvaluationJob
+from core.evaluation.job import EvaluationJob, grid_request
 from core.evaluation.perform import perform
 from core.evaluation.prompts import Prompt, prompts_file, read_prompts
 from core.evaluation.recommend import recommend
@@ -32,14 +32,11 @@ from core.pocket.demo import demo_scenes
 from core.pocket.people import scene_caption
 from core.runs import EventLog, RunStore
 from core.settings import POCKET_FLUX
-from core.tasks import grid_request
 
 SAMPLER_STEPS, SEEDS = 12, 2
 CHOSEN_FROM = ("good", "leaking")
 STRENGTHS = (0.6, 0.8, 1.0, 1.2)
 HELD_OUT_PROMPTS, HELD_OUT_SEED = 8, 77_000
-# A row is flagged when its measure's verdict is this.
-FLAGGED = frozenset({"watch", "bad"})
 # Which measures should be flagged for which fault; leak for every run that was trained without regularization (planted_runs.py).
 EXPECTED = {
     "good": (), "undertrained": ("likeness",), "leaking": ("leak into the class",), "copied": ("carbon copy", "leak into the class"), "angle-starved": ("head angles", "leak into the class"),
@@ -106,7 +103,7 @@ def is_trained(fault: str, person: int, work: Path) -> bool:
 
 
 def confusion_table(rows: Sequence[dict]) -> str:
-    """Faults down, measures across: mean value, and in how many people's runs it was flagged; expected flags in bold."""
+    """Faults down, measures across: mean value, and in how many people's runs the verdict was a fault or to look at it; what is expected to be found in bold."""
     faults = [row for row in rows if row["kind"] == "fault"]
     names = [name for name in (faults[0]["measures"] if faults else ()) if any(row["measures"][name][0] is not None for row in faults)]
     lines = [f"| planted | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
@@ -121,8 +118,9 @@ def _cell(rows: Sequence[dict], name: str, is_expected: bool) -> str:
     values = [row["measures"][name][0] for row in rows if row["measures"][name][0] is not None]
     if not values:
         return "-"
-    flags = sum(row["measures"][name][1] in FLAGGED for row in rows)
-    words = f"{sum(values) / len(values):.2f}" + (f", {flags} of {len(rows)} flagged" if flags or is_expected else "")
+    verdicts = [row["measures"][name][1] for row in rows]
+    flags = [f"{verdicts.count(verdict)} {word}" for verdict, word in (("bad", "fault"), ("watch", "look")) if verdict in verdicts]
+    words = f"{sum(values) / len(values):.2f}" + (f" ({', '.join(flags)})" if flags else "")
     return f"**{words}**" if is_expected else words
 
 

@@ -22,14 +22,13 @@ from core.durable import storage_error
 from core.errors import Refused
 from core.evaluation.grid import GridRequest, evaluations_folder
 from core.evaluation.job import AIM_WORDS, EvaluationJob, load_job, save_job
-from core.evaluation.prompts import Prompt, fill
 from core.events import Phase, RunEvent, RunStopped
 from core.jobs import Job, Worker, drain
 from core.machine import START_WITH_GPU, Machine
 from core.presets import Resolved
 from core.run_queue import RunQueue
 from core.runs import EventLog, Run, RunStore, training_words
-from core.settings import EvaluationSettings, Settings
+from core.settings import Settings
 from core.traces import Traces, purge, traces_of
 from core.training.prospect import Prospect
 
@@ -276,31 +275,6 @@ def doctors_stamp(run: Run, store: RunStore) -> tuple[int, ...]:
 
 def grid_log(name: str, store: RunStore) -> EventLog:
     return EventLog(evaluations_folder(store.root) / name / "events.jsonl")
-
-
-def grid_request(settings: Settings, lora: str, prompts: Sequence[Prompt], strengths: tuple[float, ...], measured_by: EvaluationSettings | None = None) -> GridRequest:
-    """A grid drawn as the run's samples are; {trigger} and {class} in the prompts are filled in. `measured_by` is today's choice of networks, by default the run's."""
-    dataset, sampling, networks = settings.dataset, settings.sampling, measured_by or settings.evaluation
-    return GridRequest(
-        lora=lora,
-        model_path=settings.model.path,
-        prompts=fill(prompts, dataset.trigger_word, dataset.class_word),
-        kinds=tuple(prompt.kind for prompt in prompts),
-        dataset=dataset.folder,
-        trigger_word=dataset.trigger_word,
-        class_word=dataset.class_word,
-        face_model=networks.face_model,
-        text_image_model=networks.text_image_model,
-        image_model=networks.image_model,
-        strengths=strengths,
-        seed=sampling.seed,
-        width=sampling.width or dataset.resolution,
-        height=sampling.height or dataset.resolution,
-        num_inference_steps=sampling.num_inference_steps,
-        guidance_scale=sampling.guidance_scale,
-        text_length=settings.model.text_length,
-        precision=settings.model.precision,
-    )
 
 
 def new_grid_name(request: GridRequest, store: RunStore) -> str:

@@ -7,8 +7,8 @@ from html import escape
 from urllib.parse import quote
 
 from core.evaluation.compare import Evaluation, headline_words
-from core.evaluation.grid import source_label, strength_label
-from core.evaluation.recommend import Candidate, Recommendation
+from core.evaluation.grid import FINAL, strength_label
+from core.evaluation.recommend import UNKNOWN_STEP, Candidate, Recommendation
 from core.evaluation.sheet import measures_table
 from core.evaluation.twin import TwinVerdict
 
@@ -70,6 +70,5 @@ def _candidate_words(start: str, candidate: Candidate | None) -> str:
 
 
 def _name(candidate: Candidate) -> str:
-    source = source_label(candidate.source)
-    where = f"Step {candidate.step}" + (" (the last)" if source == "as trained" else "")
+    where = "As trained" if candidate.step == UNKNOWN_STEP else f"Step {candidate.step}" + (" (the last)" if candidate.source == FINAL else "")
     return f"{where} at {strength_label(candidate.strength)}"
