@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from core.analyzer.face_pixels import Sharpness
 from core.analyzer.groups import grouped, listed
 from core.analyzer.photo import Photo
 from core.analyzer.report import Coverage, Finding
+from core.identity.face_pixels import Sharpness
 
 # Coverage is judged where there are enough photos to have any: the guide's least number.
 FEWEST_PHOTOS = 15

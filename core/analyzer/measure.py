@@ -12,13 +12,13 @@ import numpy as np
 from PIL import Image, ImageOps
 from pydantic import ValidationError
 
-from core.analyzer.face_pixels import light_of, sharpness_of
 from core.analyzer.photo import GRAY_SIDE, Look, Measures, Person
 from core.dataset.clean import conversions_of
 from core.dataset.folder import Problem, Sample
 from core.dataset.imaging import format_of, frame_count, open_reduced
 from core.durable import write_atomic
 from core.errors import UserError
+from core.identity.face_pixels import light_of, sharpness_of
 from core.identity.faces import Face, FaceReader
 
 # Faces, hashes and light need no more; a face of 160 pixels in a photo of 12 MP is still 64 wide.

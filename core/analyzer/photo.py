@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from core.analyzer.face_pixels import Light, Sharpness
 from core.dataset.buckets import Placement
 from core.dataset.captions import Caption
 from core.dataset.clean import Conversion
+from core.identity.face_pixels import Light, Sharpness
 from core.identity.faces import Face
 
 # Gray thumbnails are GRAY_SIDE x GRAY_SIDE bytes.

@@ -30,7 +30,7 @@ class PromptEmbeds:
     prompt_embeds: Tensor
     pooled_prompt_embeds: Tensor
 
-    def rows(self, part: slice) -> PromptEmbeds:
+    def rows(self, part: slice | list[int]) -> PromptEmbeds:
         """For some of the strengths."""
         return self if len(self.pooled_prompt_embeds) == 1 else PromptEmbeds(self.prompt_embeds, self.pooled_prompt_embeds[part])
 

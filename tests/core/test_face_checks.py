@@ -9,12 +9,12 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from core.analyzer import face_checks
 from core.analyzer.analyze import Faces, _face_findings, analyze
-from core.analyzer.face_pixels import Light, Sharpness, _lab
 from core.analyzer.measure import forget_measures, measure, measure_all
 from core.analyzer.photo import Measures, Person
 from core.analyzer.report import read_report
 from core.dataset.folder import Problem, open_dataset
 from core.identity.drawn_faces import DrawnFaces
+from core.identity.face_pixels import Light, Sharpness, _lab
 from core.identity.faces import JUDGE_FILE, Face
 from core.pocket.demo import demo_scenes
 from core.pocket.drawing import draw

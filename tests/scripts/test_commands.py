@@ -67,7 +67,10 @@ def test_train_resume_and_evaluate_by_command(photos, tmp_path):
     drawn = call("scripts/evaluate.py", "anna", "--strengths", "0", "1", variables=variables)
     assert drawn.returncode == 0, drawn.stderr
     sheets = list((tmp_path / "output" / "evaluations").glob("anna-*/grid.png"))
-    assert len(sheets) == 1 and len(list(sheets[0].parent.glob("row-*.png"))) == 8
+    assert len(sheets) == 1 and len(list(sheets[0].parent.glob("row-*.png"))) == 16
+    assert "likeness" in drawn.stdout and "not measured" in drawn.stdout
+    compared = call("scripts/evaluate.py", "--compare", "anna", sheets[0].parent.name, "--json", tmp_path / "table.json", variables=variables)
+    assert compared.returncode == 0 and len(json.loads((tmp_path / "table.json").read_text())) == 2, compared.stderr
     elsewhere = call("scripts/evaluate.py", "nobody", variables=variables)
     assert elsewhere.returncode == 2 and "anna" in elsewhere.stderr
 
