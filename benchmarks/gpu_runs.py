@@ -66,9 +66,15 @@ def resume(row: Row) -> Row:
 
 
 def not_a_number(row: Row) -> Row:
-    """An absurd learning rate: stopped before the update, with the guide's remedy."""
-    from core.errors import UserError
+    """fp16, which the trainer does not offer, and an absurd learning rate: stopped before the update, with the guide's remedy."""
+    import torch
 
+    import core.training.train as train_module
+    from core.errors import UserError
+    from core.flux.models import Hardware
+
+    real = train_module.choose_hardware
+    train_module.choose_hardware = lambda precision: Hardware(real(precision).device, torch.float16)
     try:
         events = run_of(row, "nan", **{"optimizer.learning_rate": 0.1, "optimizer.max_grad_norm": 0, "optimizer.lr_scheduler": "constant", "lora.alpha": 512, "train.steps": 200})
     except UserError as error:

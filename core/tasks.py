@@ -26,9 +26,11 @@ from core.events import Phase, RunEvent, RunStopped
 from core.jobs import Job, Worker, drain
 from core.machine import START_WITH_GPU, Machine
 from core.presets import Resolved
+from core.run_queue import RunQueue
 from core.runs import EventLog, Run, RunStore, training_words
 from core.settings import Settings
 from core.traces import Traces, purge, traces_of
+from core.training.prospect import Prospect
 
 if TYPE_CHECKING:
     from core.training.advice import EncoderAdvice
@@ -113,6 +115,7 @@ def start_purge(worker: Worker, dataset_folder: str, with_loras: bool, store: Ru
     def prepare() -> tuple[Job, EventLog]:
         log = purge_log(store)
         log.file.unlink(missing_ok=True)
+        RunQueue(store.root).forget_dataset(Path(dataset_folder))
         return (lambda: purge(kept_of(dataset_folder, store), with_loras)), log
 
     worker.start(store.exclusive("deleting a person's files"), prepare)
@@ -131,17 +134,17 @@ def train(run: Run, store: RunStore, resume: bool, world: World | None = None) -
     yield Phase(what="Starting: loading libraries")
     from core.training.train import train as train_run
 
-    for event in train_run(run, store.stop_request().is_made, resume, world):
+    for event in train_run(run, store.stop_request().is_made, resume, world, store.wishes()):
         yield event.model_copy(update={"by": store.stop_request().made_by()}) if isinstance(event, RunStopped) else event
 
 
-def start_training(worker: Worker, settings: Settings, store: RunStore) -> None:
+def start_training(worker: Worker, settings: Settings, store: RunStore, preset: str = "") -> None:
     """Create the run inside the lock and train it on the worker's thread. Raises Refused or UserError; then nothing was started."""
     check_startable(settings)
     check_device(worker.machine, settings.model.path)
 
     def prepare() -> tuple[Job, EventLog]:
-        run = store.create(settings)
+        run = store.create(settings, preset)
         return (lambda: train(run, store, resume=False)), run.log
 
     worker.start(store.exclusive(training_words(settings.run.name)), prepare)
@@ -158,11 +161,11 @@ def start_resume(worker: Worker, name: str, store: RunStore) -> None:
     worker.start(store.exclusive(training_words(name)), prepare)
 
 
-def train_here(settings: Settings, store: RunStore, listen: Listener) -> RunEvent:
+def train_here(settings: Settings, store: RunStore, listen: Listener, preset: str = "") -> RunEvent:
     """The command's way: same lock, same log, on the calling thread."""
     check_startable(settings)
     with store.exclusive(training_words(settings.run.name)):
-        run = store.create(settings)
+        run = store.create(settings, preset)
         return drain(lambda: train(run, store, resume=False), run.log, listen)
 
 
@@ -236,35 +239,20 @@ def evaluate_here(job: EvaluationJob, name: str, store: RunStore, listen: Listen
         return drain(lambda: evaluate(job, name, store), grid_log(name, store), listen)
 
 
-def class_photos_log(settings: Settings, store: RunStore) -> EventLog:
-    return EventLog(analysis_folder(store.root, settings.dataset.folder) / "class-photos.jsonl")
-
-
-def start_class_photos(worker: Worker, settings: Settings, count: int, store: RunStore) -> None:
-    """Draw class photos for regularization on the worker's thread. Raises Refused or UserError; then nothing was started."""
+def prospect(settings: Settings, speeds: dict[str, float]) -> Prospect:
+    """What a run of these settings would take here; `speeds` remembers what was measured, by device and precision. Takes seconds at first. Raises UserError or Refused."""
     check_startable(settings)
-    check_device(worker.machine, settings.model.path)
-    worker.start(store.exclusive("drawing class photos"), lambda: _class_photos_job(settings, count, store))
+    from core.flux.model_folder import open_model_folder
+    from core.training.outlook import measured_flops
+    from core.training.plan import prospect_of
 
+    def speed(hardware) -> float:
+        key = f"{hardware.device} {hardware.dtype}"
+        if key not in speeds:
+            speeds[key] = measured_flops(hardware)
+        return speeds[key]
 
-def draw_class_photos_here(settings: Settings, count: int, store: RunStore, listen: Listener) -> RunEvent:
-    check_startable(settings)
-    with store.exclusive("drawing class photos"):
-        job, log = _class_photos_job(settings, count, store)
-        return drain(job, log, listen)
-
-
-def _class_photos_job(settings: Settings, count: int, store: RunStore) -> tuple[Job, EventLog]:
-    def draw() -> Iterator[RunEvent]:
-        yield Phase(what="Starting: loading libraries")
-        from core.evaluation.class_photos import draw_class_photos
-
-        yield from draw_class_photos(settings, count, store.stop_request().is_made)
-
-    log = class_photos_log(settings, store)
-    log.file.parent.mkdir(parents=True, exist_ok=True)
-    log.file.unlink(missing_ok=True)
-    return draw, log
+    return prospect_of(open_dataset(Path(settings.dataset.folder)), settings, open_model_folder(Path(settings.model.path)), speed)
 
 
 def text_encoder_advice(settings: Settings, store: RunStore) -> EncoderAdvice:
@@ -283,15 +271,6 @@ def doctors_stamp(run: Run, store: RunStore) -> tuple[int, ...]:
     """Changes whenever the doctor has something new to look at."""
     files = (run.log.file, report_file(run.settings.dataset.folder, store))
     return (*(file.stat().st_mtime_ns if file.exists() else 0 for file in files), evaluations_stamp(store.root))
-
-
-def forecast(settings: Settings) -> list[str]:
-    """What a training of these settings will take here: memory by phase, minutes, disk. Raises Refused when it does not fit."""
-    check_startable(settings)
-    from core.flux.model_folder import open_model_folder
-    from core.training.plan import forecast_lines
-
-    return forecast_lines(open_dataset(Path(settings.dataset.folder)), settings, open_model_folder(Path(settings.model.path)))
 
 
 def grid_log(name: str, store: RunStore) -> EventLog:

@@ -48,7 +48,7 @@ def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button
     def drawn(folder_name: str, trigger_word: str) -> list[Any]:
         """Undo says here too what it would take back."""
         values = dataset.show(folder_name, trigger_word)
-        return [*values, values[dataset.drawn.index(dataset.tools["undo"])]]
+        return [*values, dict(values[dataset.drawn.index(dataset.tools["undo"])])]  # Gradio empties the update it sends
 
     def _require_idle() -> None:
         """The report on the screen is about to be replaced; its numbers would mean other findings."""

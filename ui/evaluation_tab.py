@@ -17,11 +17,12 @@ from core.evaluation.coverage import covered, covered_words
 from core.evaluation.grid import FINAL, SHEET_FILE, STRENGTHS, TRANSFORMER_ONLY, grid_names, parse_strengths, source_label, strength_label
 from core.evaluation.job import Aim, EvaluationJob, grid_request
 from core.evaluation.prompts import parse_prompts, prompts_file, read_prompts
+from core.pace import duration
 from core.settings import Settings
 from core.tasks import grid_log, kept_report, lora_names, resume_evaluation, start_evaluation
 from ui.dataset_tab import QUIET
 from ui.evaluation_cards import copied_photos, history_table, measures_card, recommendation_card
-from ui.messages import as_html, duration, shows_errors
+from ui.messages import as_html, shows_errors
 from ui.pictures import nothing_yet, photo_address, strength_grid
 from ui.run_view import fold
 from ui.settings_form import SettingsForm

@@ -100,7 +100,7 @@ NUMBERS = {
     "crop": "Up to {threshold:.0%} is fine.",
     "near duplicate": "{value:.0f} of 64 marks differ; up to {threshold:.0f} it is the same photo.",
     "same shot": "The faces are {value:.0%} alike; different photos stay below {threshold:.0%}.",
-    "verbose caption": "{value:.0f} words at most; {threshold:.0f} are the limit.",
+    "verbose caption": "The longest has {value:.0f} words; {threshold:.0f} are the limit.",
     "similar captions": "{value:.0%} of the words are the same; above {threshold:.0%} nothing is learned from the difference.",
     "several people": "The second face has {value:.0%} of the first one's size; from {threshold:.0%} it counts.",
     "small face": "{value:.0f} pixels high; at least {threshold:.0f} are needed.",

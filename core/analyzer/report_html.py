@@ -35,7 +35,7 @@ table.coverage td { text-align: center; border: 1px solid var(--border-color-pri
 .light-strip { position: relative; height: 20px; border-radius: 6px; } .light-strip i { position: absolute; top: 2px; width: 4px; height: 16px; border-radius: 2px; background: #e0592a; box-shadow: 0 0 0 1px #fff; }
 .light-strip.brightness { background: linear-gradient(90deg, #1b1b1b, #f4f1ea); } .light-strip.side { background: linear-gradient(90deg, #f1ede2, #8a857a, #f1ede2); } .light-strip.warmth { background: linear-gradient(90deg, #9fb6d8, #ece8df, #e3b271); }
 .light-ends { display: flex; justify-content: space-between; margin: 2px 0 .55rem; font-size: .78rem; color: var(--body-text-color-subdued); }
-.findings { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 420px), 1fr)); gap: 10px; margin: 12px 0; } .findings > .wide, .findings > details { grid-column: 1 / -1; }
+.findings { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 420px), 1fr)); grid-auto-flow: dense; gap: 10px; margin: 12px 0; } .findings > .wide, .findings > details { grid-column: 1 / -1; }
 .finding { display: flex; flex-wrap: wrap; gap: 10px 14px; padding: .7rem .8rem; border: 1px solid var(--border-color-primary); border-radius: 9px; background: var(--background-fill-primary); } .finding .words { flex: 1 1 220px; min-width: 0; overflow-wrap: anywhere; } .finding.wide .words { flex: 1 1 260px; max-width: 30rem; }
 .findings summary { cursor: pointer; padding: .3rem .2rem; color: var(--body-text-color-subdued); }
 .finding p { margin: .2rem 0 0; color: var(--body-text-color-subdued); } .finding small { display: block; margin-top: .2rem; font-size: .82rem; color: var(--body-text-color-subdued); }

@@ -17,7 +17,7 @@ from core.durable import MANIFEST, NO_SPACE, publish_folder
 from core.errors import Refused, UserError
 from core.events import CheckpointSaved, FixedNoiseLoss, ImageSaved, ReportSaved, RunStopped, StepDone, Warned
 from core.jobs import drain
-from core.runs import RunStore
+from core.runs import RunStore, Wishes
 from core.settings import OptimizerSettings
 from core.training.batches import batch_at, batches_of_epoch
 from core.training.cache import Cache, cache_key
@@ -65,6 +65,40 @@ def test_a_stopped_and_resumed_run_equals_an_unbroken_one_bit_for_bit(short_run,
     assert all(torch.equal(expected[name], got[name]) for name in expected)
     losses = [[event.loss for event in run.log.read()[0] if isinstance(event, StepDone)] for run in (whole, broken)]
     assert losses[0] == losses[1]
+
+
+def test_a_wish_is_granted_between_two_steps_and_changes_nothing_else(short_run):
+    plain, asked = (run_of(short_run(run__name=name, train__save_every=100, train__validate_every=0)) for name in ("plain", "asked"))
+    go(plain)
+    store = RunStore(asked.output)
+    events = []
+    for event in train(asked, never, False, None, store.wishes()):
+        asked.log.append(event)
+        events.append(event)
+        if isinstance(event, StepDone) and event.step == 2:
+            store.save_request().make()
+            store.sample_request().make()
+    assert [event.step for event in of_kind(events, CheckpointSaved)] == [2, 4] and {event.step for event in of_kind(events, ImageSaved)} == {2}
+    kinds = [event.kind for event in events]
+    assert kinds.index("report") < kinds.index("step", kinds.index("image")), "the LoRA can be looked at before the next step"
+    assert not store.save_request().is_made() and not store.sample_request().is_made()
+    expected, got = weights_of(plain), weights_of(asked)
+    assert all(torch.equal(expected[name], got[name]) for name in expected)
+
+
+def test_a_wished_save_without_space_is_said_and_training_goes_on(short_run, monkeypatch):
+    run = run_of(short_run(train__save_every=100))
+    wishes = iter([True, False, False, False])
+    whole = train_module.save_lora_file
+
+    def full_once(*arguments):
+        monkeypatch.setattr(train_module, "save_lora_file", whole)
+        raise OSError(min(NO_SPACE), "no space")
+
+    monkeypatch.setattr(train_module, "save_lora_file", full_once)
+    events = list(train(run, never, False, None, Wishes(save=lambda: next(wishes))))
+    assert any("No space for the LoRA of step 1" in event.what for event in of_kind(events, Warned))
+    assert events[-1].kind == "finished" and run.lora_file.is_file()
 
 
 def test_a_run_killed_between_checkpoints_repeats_only_the_lost_steps(short_run):

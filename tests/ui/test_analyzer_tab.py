@@ -28,8 +28,8 @@ def studio(tmp_path, folder):
     return Studio(RunStore(tmp_path / "output"), {"DATA_DIR": str(folder)})
 
 
-def report_on(folder, *findings, **changes):
-    return AnalysisReport(**{"folder": str(folder), "files_state": files_state(folder), "photo_count": 2, "trigger_word": "ohwx", "resolution": 512, "findings": findings, "buckets": ()} | changes)
+def report_on(photos, *findings, **changes):
+    return AnalysisReport(**{"folder": str(photos), "files_state": files_state(photos), "photo_count": 2, "trigger_word": "ohwx", "resolution": 512, "findings": findings, "buckets": ()} | changes)
 
 
 def shown(studio, folder, trigger_word="ohwx", resolution=512):

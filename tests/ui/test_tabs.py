@@ -8,7 +8,7 @@ from core.runs import EventLog, RunStore, training_words
 from core.settings import parse_settings
 from ui.layout import build_page
 from ui.run_view import fold
-from ui.settings_form import SettingsForm
+from ui.settings_form import WITH_PHOTOS, SettingsForm
 from ui.studio import Studio
 from ui.training_tab import TrainingTab, state_of, status_html
 
@@ -101,8 +101,11 @@ def test_a_path_of_no_listing_is_refused(studio):
 
 
 def test_class_photos_show_how_far_they_are_and_how_they_ended(studio, tmp_path):
-    with gr.Blocks():
-        tab = TrainingTab(studio, SettingsForm(studio, studio.resolved("demo")), "demo")
+    with gr.Blocks() as page:
+        form = SettingsForm(studio, studio.resolved("demo"))
+        for key in WITH_PHOTOS:
+            form.place(key)
+        tab = TrainingTab(studio, form, "demo", page)
     assert tab.render(None, ())[1][-1] == ""
     tab.class_log = EventLog(tmp_path / "class-photos.jsonl")
     tab.class_log.append(Phase(what="Drawing class photos", done=12, total=40))
