@@ -69,7 +69,7 @@ def test_photos_in_lora_and_grid_out(browser, studio):
     open_tab(page, "Evaluation")
     expect(page.locator("#lora input")).to_have_value("anna.safetensors")
     set_field(page, "prompts", "portrait of {trigger} {class}, wearing a red shirt")
-    page.get_by_role("button", name="Draw the grid").click()
+    page.locator("#draw").click()
     expect(page.locator("#grid-status")).to_contain_text("Drawn in", timeout=A_JOB)
     expect(page.locator("#cells img")).to_have_count(5)
     expect(page.locator("#cells")).to_contain_text("portrait of ohwx woman, wearing a red shirt")
