@@ -114,7 +114,7 @@ def test_reload_second_browser_stop_restart_and_resume_show_the_truth(browser, s
     page.goto(studio.address)
     open_tab(page, "Training")
     expect(page.locator("#status b")).to_have_attribute("data-state", "stopped")
-    page.get_by_role("button", name="Resume").click()
+    page.locator("#resume").click()
     expect(page.locator("#log")).to_contain_text("resumed at step", timeout=A_JOB)
     page.goto("about:blank")  # an open page reloads itself when its server is back, which would cross with ours
     studio.kill()
@@ -122,7 +122,7 @@ def test_reload_second_browser_stop_restart_and_resume_show_the_truth(browser, s
     page.goto(studio.address)
     open_tab(page, "Training")
     expect(page.locator("#status b")).to_have_attribute("data-state", "interrupted", timeout=60_000)
-    expect(page.get_by_role("button", name="Resume")).to_be_enabled()
+    expect(page.locator("#resume")).to_be_enabled()
     assert "Traceback" not in studio.log.read_text()
 
 
