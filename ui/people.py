@@ -59,7 +59,7 @@ def build(studio: Studio, folder: gr.components.Component, page: gr.Blocks) -> N
         is_busy = studio.analyst.is_busy()
         if not is_busy:
             forget_thumbnails()
-        return [progress_html(view, is_busy), gr.update(active=is_busy), _choices(studio, folder_name)]
+        return [progress_html(view, is_busy), gr.update(active=is_busy or folder_name not in studio.listing("dataset")), _choices(studio, folder_name)]
 
     def open_page(folder_name: str) -> list[Any]:
         """A reload in the middle of a deletion goes on showing it; new people are in the list."""
@@ -101,7 +101,7 @@ def _size(count: int) -> str:
 
 
 def _choices(studio: Studio, folder_name: str) -> Any:
-    """A folder that is gone gives way to the first of the list."""
+    """A folder that is gone gives way to the first of the list; its name leaves the list one look later, because requests under way may still bring it."""
     listed = studio.listing("dataset")
-    return gr.update(choices=listed, value=folder_name if folder_name in listed else listed[0])
+    return gr.update(choices=listed, value=folder_name) if folder_name in listed else gr.update(choices=[*listed, folder_name], value=listed[0])
 
