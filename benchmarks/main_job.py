@@ -30,7 +30,7 @@ def main() -> None:
         server = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=ROOT, env={**os.environ, "OUT_DIR": output})
         try:
             address = f"http://127.0.0.1:{port}"
-            _wait_for(address)
+            wait_for(address)
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
             page = _open(browser, address, 1440)
             print(json.dumps(_drive(page)), flush=True)
@@ -84,7 +84,7 @@ def _open(browser: Browser, address: str, width: int) -> Page:
     return page
 
 
-def _wait_for(address: str) -> None:
+def wait_for(address: str) -> None:
     for _ in range(300):
         try:
             urllib.request.urlopen(f"{address}/healthz", timeout=2)

@@ -10,14 +10,15 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections import Counter
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page, Response, expect, sync_playwright
 
-ROOT = Path(__file__).resolve().parent.parent
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.main_job import FLAGS, ROOT, wait_for
+
 # A phone network of the middling kind: bytes per second down, milliseconds of delay.
 SLOW = {"offline": False, "downloadThroughput": 1_600_000 / 8, "uploadThroughput": 750_000 / 8, "latency": 150}
 
@@ -81,16 +82,6 @@ def _until_it_answers(page: Page, began: float) -> float:
     expect(page.get_by_role("button", name="Start training")).to_be_visible()
     expect(page.get_by_role("navigation", name="From photos to a LoRA")).to_be_visible()
     return time.monotonic() - began
-
-
-def wait_for(address: str) -> None:
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(f"{address}/healthz", timeout=2)
-            return
-        except OSError:
-            time.sleep(0.3)
-    raise SystemExit("the server did not answer")
 
 
 if __name__ == "__main__":

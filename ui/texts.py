@@ -29,7 +29,6 @@ REHEARSE_HELP = "The pocket FLUX: the same steps in minutes, without a GPU, a to
 FORECAST_TITLE = "What this run will take"
 FORECAST_WORKING = "Working it out ..."
 FORECAST_BUSY = "Something is running. The forecast comes when the device is free."
-FORECAST_FIRST = "Choose settings; minutes, memory and disk appear here before you start."
 FORECAST_ROUGH = "very roughly, from how fast this machine multiplies"
 PRICE_LABEL = "Price of this machine per hour"
 PRICE_NONE = "Put in what an hour costs to see what the run will."

@@ -10,7 +10,7 @@ from core.dataset.subjects import CACHE_FOLDER
 from core.durable import write_json
 from core.errors import UserError
 from core.evaluation.choice import CHOICE_FILE, Choice, sources_of
-from core.evaluation.evaluate import draw_missing, finish, start_or_go_on
+from core.evaluation.evaluate import draw_and_measure, start_or_go_on
 from core.evaluation.grid import GridRequest, StrengthGrid, evaluations_folder
 from core.evaluation.prompts import Prompt, first_look
 from core.evaluation.publish import publish
@@ -41,24 +41,14 @@ def choose(request: GridRequest, name: str, output: Path, should_stop: Callable[
     if len(steps) > 1:
         numbers = first_look([Prompt(text, request.kind_of(number)) for number, text in enumerate(request.prompts)])
         first = closer.only(numbers).model_copy(update={"sources": tuple(steps), "strengths": FIRST_LOOK_STRENGTHS, "seeds_each": FIRST_LOOK_SEEDS})
-        grid = start_or_go_on(first_look_name(name), first, output)
-        for item in _draw_and_measure(grid, output, should_stop, cache):
-            if isinstance(item, StrengthGrid):
-                grid = item
-            else:
-                yield item
+        grid = yield from draw_and_measure(start_or_go_on(first_look_name(name), first, output), output, should_stop, cache)
         if not grid.finished or should_stop():
             yield stopped(grid)
             return
         closer = closer.model_copy(update={"sources": tuple(best_sources(_scores(grid, output), steps, CLOSER_SOURCES))})
     else:
         closer = closer.model_copy(update={"sources": tuple(steps)})
-    grid = start_or_go_on(name, closer, output)
-    for item in _draw_and_measure(grid, output, should_stop, cache):
-        if isinstance(item, StrengthGrid):
-            grid = item
-        else:
-            yield item
+    grid = yield from draw_and_measure(start_or_go_on(name, closer, output), output, should_stop, cache)
     if not grid.finished or should_stop():
         yield stopped(grid)
         return
@@ -68,14 +58,6 @@ def choose(request: GridRequest, name: str, output: Path, should_stop: Callable[
 
 def first_look_name(name: str) -> str:
     return f"{name}-first-look"
-
-
-def _draw_and_measure(grid: StrengthGrid, output: Path, should_stop: Callable[[], bool], cache: Path) -> Iterator[RunEvent | StrengthGrid]:
-    for item in draw_missing(grid, output, should_stop, cache):
-        if isinstance(item, StrengthGrid):
-            grid = item
-        yield item
-    yield from finish(grid, output, should_stop, cache)
 
 
 def _decide(grid: StrengthGrid, steps: dict[str, int], output: Path) -> Iterator[RunEvent]:

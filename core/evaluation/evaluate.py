@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 from PIL import Image
@@ -35,12 +35,7 @@ def evaluate(request: GridRequest, name: str, output: Path, should_stop: Callabl
     grid = start_or_go_on(name, request, output)
     cells = len(request.rows) * len(request.strengths)
     yield RunStarted(job="evaluate", name=name, first_step=len(grid.cells), steps=cells)
-    for item in draw_missing(grid, output, should_stop, cache):
-        if isinstance(item, StrengthGrid):
-            grid = item
-        else:
-            yield item
-    yield from finish(grid, output, should_stop, cache)
+    grid = yield from draw_and_measure(grid, output, should_stop, cache)
     seconds = time.monotonic() - began
     yield RunFinished(seconds=seconds) if grid.finished and not should_stop() else RunStopped(step=len(grid.cells), seconds=seconds)
 
@@ -56,8 +51,15 @@ def start_or_go_on(name: str, request: GridRequest, output: Path) -> StrengthGri
     return grid.model_copy(update={"cells": tuple(cell for cell in grid.cells if _is_whole(folder / cell.file))})
 
 
-def draw_missing(grid: StrengthGrid, output: Path, should_stop: Callable[[], bool], cache: Path) -> Iterator[RunEvent | StrengthGrid]:
-    """Yields events, and the grid each time it has grown. Whole rows in the order of their sources, so that each source is loaded once."""
+def draw_and_measure(grid: StrengthGrid, output: Path, should_stop: Callable[[], bool], cache: Path) -> Generator[RunEvent, None, StrengthGrid]:
+    """Returns the grid as far as it was drawn."""
+    grid = yield from _draw_missing(grid, output, should_stop, cache)
+    yield from _finish(grid, output, should_stop, cache)
+    return grid
+
+
+def _draw_missing(grid: StrengthGrid, output: Path, should_stop: Callable[[], bool], cache: Path) -> Generator[RunEvent, None, StrengthGrid]:
+    """Returns the grid as far as it was drawn. Whole rows in the order of their sources, so that each source is loaded once."""
     request, folder = grid.request, evaluations_folder(output) / grid.name
     model, hardware = open_model_folder(Path(request.model_path)), choose_hardware(request.precision)
     lora = read_lora_header(output / request.lora)
@@ -66,10 +68,9 @@ def draw_missing(grid: StrengthGrid, output: Path, should_stop: Callable[[], boo
     base = BasePictures(cache / "base-pictures", model.fingerprint, str(hardware.dtype))
     for row, cells in _from_cache(grid, base, folder):
         grid = _grown(grid, cells, output)
-        yield grid
         yield from _saved(grid, row, cells)
     if grid.finished:
-        return
+        return grid
     yield Phase(what="Encoding prompts")
     plain = encode_prompts(request, model, hardware)
     sources = [source for source in request.sources if _missing_rows(grid, source)]
@@ -86,17 +87,17 @@ def draw_missing(grid: StrengthGrid, output: Path, should_stop: Callable[[], boo
             try:
                 for cell in draw_row(row, prompt, grid, transformer, model, hardware, folder, should_stop, notes.append):
                     grid = _grown(grid, [cell], output)
-                    yield grid
                     yield from _saved(grid, row, [cell])
                     if cell.strength == 0:
                         base.keep(request, request.prompts[number], cell.seed, folder / cell.file)
             except RowGivenUp:
-                return
+                return grid
             yield from (Warned(what=note) for note in notes)
             yield Phase(what="Drawing", done=len(grid.cells), total=len(request.rows) * len(request.strengths))
+    return grid
 
 
-def finish(grid: StrengthGrid, output: Path, should_stop: Callable[[], bool], cache: Path) -> Iterator[RunEvent]:
+def _finish(grid: StrengthGrid, output: Path, should_stop: Callable[[], bool], cache: Path) -> Iterator[RunEvent]:
     """Measures what is drawn, and writes both sheets."""
     folder = evaluations_folder(output) / grid.name
     scores = None

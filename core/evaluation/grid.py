@@ -20,7 +20,6 @@ HTML_FILE = "grid.html"
 GRID_NAME_PATTERN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,120}$")
 # What a row is drawn with: the LoRA file as it is, without its text encoder, or a checkpoint of its run.
 FINAL, TRANSFORMER_ONLY = "final", "transformer-only"
-SOURCE_PATTERN = rf"^(?:{FINAL}|{TRANSFORMER_ONLY}|step-\d{{6,}})$"
 # Seeds of one prompt lie this far apart, so that they never meet those of the next prompts.
 SEED_STRIDE = 1000
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 def add_to_queue(page, name):
     set_field(page, "set-run-name", name)
     page.get_by_role("button", name="Add to queue").click()
-    expect(page.locator("#queue, #status").filter(has_text=name).first).to_be_visible(timeout=60_000)
+    expect(page.locator("#queue li, #status .headline").filter(has_text=name).first).to_be_visible(timeout=60_000)
 
 
 def test_the_path_shows_what_is_next_and_leads_there(browser, studio):
@@ -43,7 +43,7 @@ def test_runs_follow_each_other_a_stop_asks_and_a_deleted_run_comes_back(browser
     faults: list[str] = []
     page = open_page(browser, studio, faults)
     open_tab(page, "Training")
-    set_field(page, "set-train-steps", "120")  # still running when the others were added and put in order
+    set_field(page, "set-train-steps", "60")  # still running when the others were added and put in order
     add_to_queue(page, "one")
     set_field(page, "set-train-steps", "400")
     add_to_queue(page, "two")
