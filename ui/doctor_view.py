@@ -51,7 +51,7 @@ class DoctorView:
         return [self.run, self.report]
 
     def wire(self, tabs: gr.Tabs, training: TrainingTab) -> None:
-        self.pressed.change(shows_errors(self._open), self.pressed, [tabs, training.prepared, *self.form.inputs], **QUIET)
+        training.forecast_after(self.pressed.change(shows_errors(self._open), self.pressed, [tabs, training.prepared, *self.form.inputs], **QUIET))
 
     def _open(self, text: str) -> list[Any]:
         """The tab, what is shown above Start, and the form: the run's own settings with the changes. Nothing is started."""

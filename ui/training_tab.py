@@ -114,13 +114,15 @@ class TrainingTab:
 
     def wire(self) -> None:
         """Buttons ask the core and return at once; the timer shows what became of it."""
-        self.preset.change(shows_errors(lambda name: [about(name), preset_table(name), "", *self.form.fill(name)]), self.preset, [self.about, self.differs, self.prepared, *self.form.inputs], **QUIET)
+        filled = self.preset.change(shows_errors(lambda name: [about(name), preset_table(name), "", *self.form.fill(name)]), self.preset, [self.about, self.differs, self.prepared, *self.form.inputs], **QUIET)
+        self.forecast_after(filled)
         self.start.click(shows_errors(self._start), [self.preset, *self.form.inputs], [self.run, self.prepared], **QUIET)
         self.enqueue.click(shows_errors(self._enqueue), [self.preset, *self.form.inputs], None, **QUIET)
         self.stop.click(shows_errors(self._stop), self.run, None, **QUIET)
         self.save_now.click(shows_errors(lambda: self._ask(self.studio.store.save_request(), texts.SAVE_NOW_SAID)), None, None, **QUIET)
         self.sample_now.click(shows_errors(lambda: self._ask(self.studio.store.sample_request(), texts.SAMPLE_NOW_SAID)), None, None, **QUIET)
-        gr.on([component.change for component in self.form.inputs], shows_errors(self._forecast), self.form.inputs, [self.forecast, self.forecast_timer], trigger_mode="always_last", **QUIET)
+        # What a person types, not what a preset fills in: fifty fields that change at once would ask fifty times.
+        gr.on([component.input for component in self.form.inputs], shows_errors(self._forecast), self.form.inputs, [self.forecast, self.forecast_timer], trigger_mode="always_last", **QUIET)
         self.forecast_timer.tick(shows_errors(self._forecast), self.form.inputs, [self.forecast, self.forecast_timer], **QUIET)
         gr.on([self.other.change, self.run.change], shows_errors(lambda run, other: comparison_html(run, other, self.studio)), [self.run, self.other], self.comparison, **QUIET)
         self.resume.click(shows_errors(self._resume), self.run, None, **QUIET)
@@ -138,6 +140,10 @@ class TrainingTab:
     def look(self, tab: gr.Tab) -> None:
         """The forecast is worked out when somebody comes to see it: it loads the heavy libraries."""
         tab.select(shows_errors(self._forecast), self.form.inputs, [self.forecast, self.forecast_timer], **QUIET)
+
+    def forecast_after(self, filled: gr.events.Dependency) -> None:
+        """For what fills the whole form at once."""
+        filled.then(shows_errors(self._forecast), self.form.inputs, [self.forecast, self.forecast_timer], **QUIET)
 
     def _enqueue(self, preset: str, *values: Any) -> None:
         settings = self._with_name(self.form.read(values), preset, {waiting.name for waiting in self.studio.queue.read().waiting})
