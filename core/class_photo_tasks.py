@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from core.events import Phase, RunEvent
 from core.jobs import Job, Worker, drain
+from core.loading import LOADING
 from core.runs import EventLog, RunStore
 from core.settings import Settings
 from core.tasks import Listener, analysis_folder, check_device, check_startable
@@ -32,7 +33,8 @@ def draw_class_photos_here(settings: Settings, count: int, store: RunStore, list
 def _class_photos_job(settings: Settings, count: int, store: RunStore) -> tuple[Job, EventLog]:
     def draw() -> Iterator[RunEvent]:
         yield Phase(what="Starting: loading libraries")
-        from core.evaluation.class_photos import draw_class_photos
+        with LOADING:
+            from core.evaluation.class_photos import draw_class_photos
 
         yield from draw_class_photos(settings, count, store.stop_request().is_made)
 

@@ -24,6 +24,7 @@ from core.evaluation.grid import GridRequest, evaluations_folder
 from core.evaluation.job import AIM_WORDS, EvaluationJob, load_job, save_job
 from core.events import Phase, RunEvent, RunStopped
 from core.jobs import Job, Worker, drain
+from core.loading import LOADING
 from core.machine import START_WITH_GPU, Machine
 from core.presets import Resolved
 from core.run_queue import RunQueue
@@ -65,7 +66,8 @@ def kept_report(dataset_folder: str, store: RunStore) -> tuple[AnalysisReport | 
 
 def analyze(settings: Settings, store: RunStore) -> Iterator[RunEvent]:
     yield Phase(what="Starting")
-    from core.analyzer.analyze import analyze as analyze_dataset
+    with LOADING:
+        from core.analyzer.analyze import analyze as analyze_dataset
 
     file = report_file(settings.dataset.folder, store)
     yield from analyze_dataset(settings, file, file.relative_to(store.root).as_posix(), MEASURES_FOLDER)
@@ -132,7 +134,8 @@ def named(resolved: Resolved, store: RunStore) -> Settings:
 
 def train(run: Run, store: RunStore, resume: bool, world: World | None = None) -> Iterator[RunEvent]:
     yield Phase(what="Starting: loading libraries")
-    from core.training.train import train as train_run
+    with LOADING:
+        from core.training.train import train as train_run
 
     for event in train_run(run, store.stop_request().is_made, resume, world, store.wishes()):
         yield event.model_copy(update={"by": store.stop_request().made_by()}) if isinstance(event, RunStopped) else event
@@ -202,7 +205,8 @@ def resume_here(name: str, store: RunStore, listen: Listener) -> RunEvent:
 
 def evaluate(job: EvaluationJob, name: str, store: RunStore) -> Iterator[RunEvent]:
     yield Phase(what="Starting: loading libraries")
-    from core.evaluation.perform import perform
+    with LOADING:
+        from core.evaluation.perform import perform
 
     yield from perform(job, name, store.root, store.stop_request().is_made)
 
@@ -242,9 +246,10 @@ def evaluate_here(job: EvaluationJob, name: str, store: RunStore, listen: Listen
 def prospect(settings: Settings, speeds: dict[str, float]) -> Prospect:
     """What a run of these settings would take here; `speeds` remembers what was measured, by device and precision. Takes seconds at first. Raises UserError or Refused."""
     check_startable(settings)
-    from core.flux.model_folder import open_model_folder
-    from core.training.outlook import measured_flops
-    from core.training.plan import prospect_of
+    with LOADING:
+        from core.flux.model_folder import open_model_folder
+        from core.training.outlook import measured_flops
+        from core.training.plan import prospect_of
 
     def speed(hardware) -> float:
         key = f"{hardware.device} {hardware.dtype}"
@@ -257,7 +262,8 @@ def prospect(settings: Settings, speeds: dict[str, float]) -> Prospect:
 
 def text_encoder_advice(settings: Settings, store: RunStore) -> EncoderAdvice:
     """The guide's policy for this dataset, and what came of it without. Raises UserError for a dataset that cannot be opened."""
-    from core.training.advice import advise_text_encoder
+    with LOADING:
+        from core.training.advice import advise_text_encoder
 
     return advise_text_encoder(open_dataset(Path(settings.dataset.folder)), settings.dataset.trigger_word, Path(settings.model.path), finished_without_encoder(settings.dataset.folder, store))
 

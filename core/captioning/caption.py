@@ -14,6 +14,7 @@ from core.dataset.folder import Dataset, Sample, open_dataset
 from core.errors import UserError
 from core.events import Phase, RunEvent, RunFinished, RunStarted, RunStopped, Warned
 from core.identity.faces import Face
+from core.loading import LOADING
 
 Faces = Mapping[str, Face | None]
 # Reads the faces of photos with their light in words, by photo name; photos that cannot be read are not among them.
@@ -87,7 +88,8 @@ def _answers(request: CaptionRequest, samples: Sequence[Sample], faces: Faces, s
     """What is said of each photo: by a model where one was asked for, else nothing, so that what was measured must do."""
     if request.uses_a_model:
         yield Phase(what="Loading the caption model")
-        from core.captioning.by_model import model_answers
+        with LOADING:
+            from core.captioning.by_model import model_answers
 
         yield from model_answers(request, samples, should_stop)
         return

@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
+from core.loading import LOADING
+
 Angle = Literal["front view", "three-quarter view", "profile view"]
 Facing = Literal["left", "right"]
 Framing = Literal["close-up", "portrait", "half body", "full body"]
@@ -82,12 +84,14 @@ class SceneReader(Protocol):
 def open_face_reader(model_path: Path, weights: Path, pictures: Sequence[Image.Image]) -> FaceReader:
     """The reader a model brings with it if these pictures are of its kind, else that of photographs. Raises UserError, with the reason, when it cannot run."""
     if (model_path / JUDGE_FILE).is_file():
-        from core.identity.drawn_faces import DrawnFaces
+        with LOADING:
+            from core.identity.drawn_faces import DrawnFaces
 
         drawn_faces = DrawnFaces(model_path / JUDGE_FILE)
         if drawn_faces.knows(pictures):
             return drawn_faces
-    from core.identity.photo_faces import PhotoFaces
+    with LOADING:
+        from core.identity.photo_faces import PhotoFaces
 
     return PhotoFaces(weights)
 
