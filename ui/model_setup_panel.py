@@ -39,6 +39,8 @@ def build(studio: Studio, model: gr.components.Component, page: gr.Blocks) -> No
         return forecast_words(plan.missing, plan.total, plan.free, plan.parts)
 
     def get() -> list[Any]:
+        if not studio.hub_token:
+            raise Refused("FLUX.1-dev is given out only to who accepted its licence, and HF_TOKEN is not set.", "HF_TOKEN", "Accept the licence on Hugging Face, then start the studio with HF_TOKEN=hf_...")
         start_download(studio.fetcher, flux_dev(), hub_of(studio.hub_token), studio.store)
         return follow()
 

@@ -98,7 +98,7 @@ def files_state(folder: Path) -> str:
     places = [place for place in (folder, folder / "images", folder / "captions") if place.is_dir()]
     try:
         files = [entry for place in places for entry in place.iterdir() if not entry.name.startswith(".") and entry.is_file()]
-        known = [(str(file.relative_to(folder)), status.st_size, status.st_mtime_ns) for file in (*files, excluded_file(folder)) if file.exists() and (status := file.stat())]
+        known = [(file.relative_to(folder).as_posix(), status.st_size, status.st_mtime_ns) for file in (*files, excluded_file(folder)) if file.exists() and (status := file.stat())]
     except OSError:
         return ""  # Somebody is at work there, so that it is another one in a moment.
     return hashlib.sha256(repr(sorted(known)).encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -87,7 +87,10 @@ def measure_copies(scores: Sequence[PictureScore]) -> Measure:
     photo = names.most_common(1)[0][0] if names else ""
     ways = Counter(way for score in copies for way in score.copied)
     detail = f"{len(copies)} of {len(scores)} pictures repeat a photo, most often {photo} ({', '.join(f'{way} {count}' for way, count in sorted(ways.items()))})" if copies else "no picture repeats a photo"
-    return Measure(name="carbon copy", value=share, verdict=verdict_below(share, GOOD_COPY_SHARE, MOST_COPIES), detail=detail, parts={way: count / len(scores) for way, count in sorted(ways.items())}, photo=photo)
+    verdict = verdict_below(share, GOOD_COPY_SHARE, MOST_COPIES)
+    if len(copies) == 1 and len(scores) > 1:
+        verdict = "watch"  # one picture may be chance
+    return Measure(name="carbon copy", value=share, verdict=verdict, detail=detail, parts={way: count / len(scores) for way, count in sorted(ways.items())}, photo=photo)
 
 
 def measure_copy_score(scores: Sequence[PictureScore], base: Mapping[tuple[int, int], PictureScore]) -> Measure:

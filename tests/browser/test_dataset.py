@@ -137,7 +137,7 @@ def test_a_button_of_the_report_fixes_what_it_found(browser, anna):
     finding.get_by_role("button", name=re.compile("Set the trigger word")).click()
     expect(finding).to_have_count(0, timeout=30_000)
     assert read_caption(folder / "photo-02.txt").text.startswith("ohwx person")
-    expect(page.locator("#undo-remedy")).to_have_text(re.compile("^Undo: set the trigger word"))
+    expect(page.locator("#undo-remedy")).to_have_text(re.compile(r"^\s*Undo: set the trigger word"))
     page.locator("#undo-remedy").click()
     expect(finding).to_be_visible(timeout=30_000)
     assert read_caption(folder / "photo-02.txt").text == "a woman with pink hair, in front of a plain wall"

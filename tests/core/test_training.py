@@ -9,6 +9,7 @@ import pytest
 import torch
 from diffusers.optimization import get_scheduler
 
+import core.training.ending as ending_module
 import core.training.measure as measure_module
 import core.training.prepare as prepare_module
 import core.training.step as step_module
@@ -89,13 +90,13 @@ def test_a_wish_is_granted_between_two_steps_and_changes_nothing_else(short_run)
 def test_a_wished_save_without_space_is_said_and_training_goes_on(short_run, monkeypatch):
     run = run_of(short_run(train__save_every=100))
     wishes = iter([True, False, False, False])
-    whole = train_module.save_lora_file
+    whole = ending_module.save_lora_file
 
     def full_once(*arguments):
-        monkeypatch.setattr(train_module, "save_lora_file", whole)
+        monkeypatch.setattr(ending_module, "save_lora_file", whole)
         raise OSError(min(NO_SPACE), "no space")
 
-    monkeypatch.setattr(train_module, "save_lora_file", full_once)
+    monkeypatch.setattr(ending_module, "save_lora_file", full_once)
     events = list(train(run, never, False, None, Wishes(save=lambda: next(wishes))))
     assert any("No space for the LoRA of step 1" in event.what for event in of_kind(events, Warned))
     assert events[-1].kind == "finished" and run.lora_file.is_file()
@@ -179,7 +180,7 @@ def test_samples_that_cannot_be_drawn_cost_no_run(short_run, monkeypatch, fault,
 def test_a_disk_or_quota_that_stays_full_ends_the_run_with_the_remedy_and_what_was_kept(short_run, monkeypatch, number):
     run = run_of(short_run(train__steps=5))
     real = train_module.save_checkpoint
-    monkeypatch.setattr(train_module, "save_checkpoint", lambda state, run, loss: real(state, run, loss) if state.step < 4 else (_ for _ in ()).throw(OSError(number, "full", "checkpoints")))
+    monkeypatch.setattr(train_module, "save_checkpoint", lambda state, *rest: real(state, *rest) if state.step < 4 else (_ for _ in ()).throw(OSError(number, "full", "checkpoints")))
     last = drain(lambda: train(run, never, False), run.log)
     assert last.kind == "failed" and "no space left" in last.what and "then resume" in last.fix
     assert [event.step for event in of_kind(run.log.read()[0], StepDone)] == [1, 2, 3, 4, 5] and run.checkpoints()[0][0] == 2

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from core.events import Phase, RunStarted, StepDone
 from core.runs import RunStore, training_words
 from core.settings import parse_settings
-from ui.server.serve import build_app
+from ui.server.build import build_app
 from ui.studio import Studio
 
 
@@ -27,7 +27,7 @@ def house(tmp_path_factory):
     (store.root / ".secrets").mkdir()
     (store.root / ".secrets" / "access_token").write_text("very-secret-token")
     studio = Studio(store, {}, hub_token="hf_planted_secret")
-    return studio, TestClient(build_app(studio, None, b"x" * 32), base_url="http://127.0.0.1:7860")
+    return studio, TestClient(build_app(studio), base_url="http://127.0.0.1:7860")
 
 
 def names_in(answer):
