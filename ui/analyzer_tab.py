@@ -26,8 +26,8 @@ from ui.settings_form import SettingsForm
 from ui.studio import Studio
 
 
-def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button, report: gr.HTML, dataset: DatasetTab) -> None:
-    """A remedy changes the photos, so that they are analyzed again and drawn anew in the Dataset tab."""
+def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button, analyzed: gr.Textbox, dataset: DatasetTab) -> None:
+    """A remedy changes the photos, so that they are analyzed again and drawn anew in the Dataset tab; so they are once `analyzed` tells of a new report."""
     pressed = gr.Textbox(visible="hidden", elem_id="remedy")
 
     def start(*values: Any) -> None:
@@ -59,28 +59,28 @@ def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button
         start_analysis(studio.analyst, settings, studio.store)
         return dataset.show(settings.dataset.folder, settings.dataset.trigger_word)
 
-    # The grid marks what the analysis found; this text changes when a report was made.
-    report.change(shows_errors(drawn), [dataset.folder, dataset.trigger], [*dataset.drawn, undo], **QUIET)
+    analyzed.change(shows_errors(drawn), [dataset.folder, dataset.trigger], [*dataset.drawn, undo], **QUIET)
     analyze.click(shows_errors(start), form.inputs, None, **QUIET)
     pressed.change(shows_errors(do), [pressed, *form.inputs], dataset.drawn, **QUIET)
     undo.click(shows_errors(take_back), form.inputs, dataset.drawn, **QUIET)
 
 
 def render(studio: Studio, dataset_folder: str, trigger_word: str, resolution: float | None, seen: tuple) -> tuple[tuple, list[Any]]:
-    """A key that changes with what is shown, the report, and what it means for a training; nothing is sent when the key is `seen`."""
+    """A key that changes with what is shown; the report, what it means for a training, and when it was made if that was while somebody looked. Nothing is sent when the key is `seen`."""
     if dataset_folder not in studio.listing("dataset"):
-        return (dataset_folder,), [nothing_yet("Choose a dataset folder."), ""]
+        return (dataset_folder,), [nothing_yet("Choose a dataset folder."), "", gr.skip()]
     try:
         events = studio.reader.events(analysis_log(dataset_folder, studio.store))
     except UserError as error:
-        return (dataset_folder, error.what), [f'<div class="verdict fix">{as_html(error)}</div>', ""]
+        return (dataset_folder, error.what), [f'<div class="verdict fix">{as_html(error)}</div>', "", gr.skip()]
     state = files_state(Path(dataset_folder))
     key = (dataset_folder, len(events), events[-1].time if events else 0, studio.analyst.is_busy(), state, trigger_word, resolution)
     if key == seen:
-        return key, [gr.skip(), gr.skip()]
-    report, _ = kept_report(dataset_folder, studio.store)
+        return key, [gr.skip()] * 3
+    report, made = kept_report(dataset_folder, studio.store)
     since = changed_since(report, state, trigger_word, resolution) if report else ""
-    return key, [_html(studio, dataset_folder, events, report, since), readiness(report, since)]
+    is_watched = report is not None and seen[:1] == key[:1]
+    return key, [_html(studio, dataset_folder, events, report, since), readiness(report, since), str(made) if is_watched else gr.skip()]
 
 
 def changed_since(report: AnalysisReport, state: str, trigger_word: str, resolution: float | None) -> str:

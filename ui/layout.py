@@ -44,6 +44,7 @@ def build_page(studio: Studio) -> gr.Blocks:
                     analyze = gr.Button("Analyze", variant="primary", elem_id="analyze")
                     undo = gr.Button("Undo the last change", elem_id="undo-remedy")
                 report = gr.HTML(elem_id="report")
+                analyzed = gr.Textbox(visible="hidden", elem_id="analyzed")
             with gr.Tab("3 Training", id="training", render_children=True) as training_tab:
                 training = TrainingTab(studio, form, preset, page)
             with gr.Tab("4 Evaluation", id="evaluation", render_children=True):
@@ -67,9 +68,9 @@ def build_page(studio: Studio) -> gr.Blocks:
             return [(gauge, steps, lists_key), gauge if gauge != last[0] else gr.skip(), steps if steps != last[1] else gr.skip(), *lists]
 
         inputs = [form.components["dataset.folder"], training.run, evaluation.lora, evaluation.grid, doctor.run, form.components["dataset.trigger_word"], form.components["dataset.resolution"]]
-        outputs = [seen, *training.outputs, *evaluation.outputs, report, training.readiness, *doctor.outputs]
+        outputs = [seen, *training.outputs, *evaluation.outputs, report, training.readiness, analyzed, *doctor.outputs]
         dataset.captions.wire(dataset, form, page)
-        analyzer_tab.wire(studio, form, analyze, undo, report, dataset)
+        analyzer_tab.wire(studio, form, analyze, undo, analyzed, dataset)
         training.wire()
         training.look(training_tab)
         evaluation.wire(page)

@@ -8,7 +8,7 @@ PATH_STEPS = {"photos": "Photos", "check": "Check", "fast": "Fast run", "look": 
 REHEARSAL_STEPS = {"photos": "Photos", "check": "Check", "demo": "Demo run", "look": "Look", "own": "Your photos"}
 PATH_NEXT = {
     "photos": ("Add 15 to 30 photos of one person, each with a caption.", "Add photos"),
-    "captions": ("{count} photos have no caption yet; a caption names what is not the person.", "Write captions"),
+    "captions": ("Photos without a caption: {count}. A caption names what is not the person.", "Write captions"),
     "few": ("{count} photos are here; 15 to 30 give a likeness that holds from every side.", "Add photos"),
     "check": ("Have the photos checked: seconds, and nothing is changed.", "Check the photos"),
     "recheck": ("The check found something to put right before you train.", "See what"),

@@ -15,7 +15,7 @@ from core.errors import UserError
 # Columns of the coverage picture as a person turns from one side to the other, rows from near to far.
 TURNS = ("profile view left", "three-quarter view left", "front view", "three-quarter view right", "profile view right")
 DISTANCES = ("portrait", "half body", "full body")
-THUMBNAIL_SIDE, MOST_THUMBNAILS, MOST_OF_ONE_KIND = 160, 6, 3
+THUMBNAIL_SIDE, MOST_THUMBNAILS, MOST_OF_ONE_KIND, MOST_NAMES = 160, 6, 3, 8
 MOST_SHADE = 0.75
 # Ends of the strips, a little beyond what varied sets have: side from face_checks, b* of faces from blue shade to lamplight.
 MOST_SIDE, COLDEST, WARMEST = 0.3, -5.0, 35.0
@@ -43,7 +43,7 @@ table.coverage td { text-align: center; border: 1px solid var(--border-color-pri
 .severity { display: inline-block; margin-right: .5rem; padding: 0 .5rem; line-height: 1.45rem; border-radius: 6px; font-size: .78rem; background: #e3e7ea; color: #33414c; }
 .finding.error .severity { background: #f6d7d2; color: #7d1f14; } .finding.warning .severity { background: #f7e3c4; color: #6b4206; }
 .readiness { margin: 0 0 10px; padding: .5rem .8rem; border-left: 4px solid var(--primary-600); font-size: .88rem; } .readiness.test, .readiness.old { border-color: #c28a1c; } .readiness.fix { border-color: #b3392c; }
-table.plain td.size { white-space: nowrap; }
+table.plain td.size { white-space: nowrap; } table.plain td.names { min-width: 9rem; }
 """
 FILE_CSS = """
 :root { --border-color-primary: #dcd9d2; --primary-600: #2f6f5e; --background-fill-primary: #fff; --body-text-color-subdued: #6a675f; }
@@ -65,11 +65,11 @@ def report_body(report: AnalysisReport, address_of: Callable[[str], str | None],
     """`address_of` gives the address of a photo's thumbnail by the photo's name, None for a file that is no readable photo."""
     kinds = (list(alike) for severity in SEVERITIES for _, alike in itertools.groupby(report.of_severity(severity), key=lambda finding: finding.check))
     findings = "".join(_of_one_kind([_finding(report, finding, address_of, buttons) for finding in alike]) for alike in kinds)
-    rows = "".join(f"<tr><td class='size'>{row.width} x {row.height}</td><td>{len(row.photos)}</td><td>{row.loss:.0%}</td><td>{escape(', '.join(row.photos))}</td></tr>" for row in report.buckets)
+    rows = "".join(f"<tr><td class='size'>{row.width} x {row.height}</td><td>{len(row.photos)}</td><td>{row.loss:.0%}</td><td class='names'>{escape(_some(row.photos))}</td></tr>" for row in report.buckets)
     return (
         f"{_verdict(report, buttons)}{_coverage(report.coverage)}"
         f'<div class="findings">{findings}</div>'
-        f'<h4>Buckets at {report.resolution} px</h4><div class="scroll"><table class="plain"><thead><tr><th>Size</th><th>Photos</th><th>Cut away, at most</th><th>Which</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<h4>Buckets at {report.resolution} px</h4><div class="scroll"><table class="plain"><thead><tr><th>Size</th><th>Photos</th><th>Cut away, up to</th><th>Which</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 
@@ -86,6 +86,12 @@ def report_page(report: AnalysisReport, dataset: Dataset) -> str:
     title = f"Dataset report: {escape(report.folder)}"
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title><style>{FILE_CSS}{REPORT_CSS}</style>'
     return f'<!DOCTYPE html><html lang="en"><head>{head}</head><body><h1>{title}</h1>{report_body(report, address_of)}</body></html>'
+
+
+def _some(names: Sequence[str]) -> str:
+    """The report is about findings: of a bucket a few names will do."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
 
 
 def _verdict(report: AnalysisReport, buttons: Buttons) -> str:

@@ -27,6 +27,7 @@ def test_a_person_comes_and_goes_without_a_trace(browser, studio):
     expect(page.locator("#upload-target")).to_have_attribute("data-folder", f"data/{name}")
     page.locator("#upload-input").set_input_files([{"name": "1.png", "mimeType": "image/png", "buffer": png()}])
     expect(page.locator("#photos figure")).to_have_count(1)
+    expect(page.locator("#large-photo img")).to_be_visible()  # else the reload cuts off its request, and the browser reports that
 
     page.reload()
     page.locator("#set-dataset-folder input").click()

@@ -40,16 +40,16 @@ def shown(studio, folder, trigger_word="ohwx", resolution=512):
 def test_the_training_tab_says_the_verdict_and_what_it_means(studio, folder, severity, verdict, meaning):
     findings = [Finding(check="x", severity=severity, what="<b>", fix="")] if severity else []
     write_report(report_on(folder, *findings), report_file(str(folder), studio.store))
-    body, words = shown(studio, folder)
+    body, words, _ = shown(studio, folder)
     assert verdict in body and verdict in words and meaning in words and "out of date" not in body + words and "<b><b>" not in body
 
 
 def test_a_report_is_out_of_date_once_photos_trigger_or_resolution_are_others(studio, folder):
     write_report(report_on(folder), report_file(str(folder), studio.store))
     for what in ({"trigger_word": "zwx"}, {"resolution": 768}):
-        assert all("out of date" in html for html in shown(studio, folder, **what))
+        assert all("out of date" in html for html in shown(studio, folder, **what)[:2])
     (folder / "a.txt").write_text("ohwx, a")
-    assert all("out of date" in html and "changed since" in html for html in shown(studio, folder))
+    assert all("out of date" in html and "changed since" in html for html in shown(studio, folder)[:2])
 
 
 def test_nothing_is_sent_while_nothing_changes(studio, folder):
@@ -67,3 +67,13 @@ def test_a_report_of_another_folder_of_that_name_is_none(studio, folder, tmp_pat
     assert kept_report(str(folder), studio.store) == (None, 0.0) and "not analyzed yet" in readiness(None, "") and "Not analyzed yet" in shown(studio, folder)[0]
     write_report(report_on(folder, folder=os.path.relpath(folder)), report_file(str(folder), studio.store))
     assert kept_report(str(folder), studio.store)[0].photo_count == 2
+
+
+def test_the_grid_is_told_of_a_report_that_was_made_while_somebody_looked(studio, folder):
+    nothing = {"__type__": "update"}
+    write_report(report_on(folder), report_file(str(folder), studio.store))
+    key, values = render(studio, str(folder), "ohwx", 512, ())
+    assert values[2] == nothing and render(studio, str(folder), "ohwx", 512, ("data/other",))[1][2] == nothing
+    (folder / "a.txt").write_text("ohwx, a")
+    write_report(report_on(folder), report_file(str(folder), studio.store))
+    assert float(render(studio, str(folder), "ohwx", 512, key)[1][2]) == report_file(str(folder), studio.store).stat().st_mtime
