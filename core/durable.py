@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,11 @@ from core.errors import UserError
 # A disk answers ENOSPC, a RunPod network volume over quota answers EDQUOT.
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 MANIFEST = "manifest.json"
+# Windows translates line ends in files that are not opened as binary; others know no such flag.
+APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+# Windows refuses to rename over or away from what somebody reads; readers here need milliseconds.
+RENAME_ATTEMPTS = 10
+SECONDS_BETWEEN_RENAMES = 0.05
 
 
 def storage_error(error: OSError, where: Path) -> UserError:
@@ -35,11 +41,21 @@ def write_atomic(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        rename(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def rename(old: Path, new: Path) -> None:
+    """os.replace that outlasts a reader. Raises OSError when the place stays closed."""
+    for _ in range(RENAME_ATTEMPTS - 1):
+        try:
+            return os.replace(old, new)
+        except PermissionError:
+            time.sleep(SECONDS_BETWEEN_RENAMES)
+    os.replace(old, new)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -47,11 +63,14 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
-    """Append one JSON line with a single write, so that a kill can tear only the last line."""
+    """Append one JSON line with a single write, so that a kill can tear only the last line. A disk that takes only a part of it gets none."""
     line = (json.dumps(record, separators=(",", ":"), allow_nan=False) + "\n").encode()
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    descriptor = os.open(path, APPENDING, 0o644)
     try:
-        os.write(descriptor, line)
+        before = os.fstat(descriptor).st_size
+        if os.write(descriptor, line) < len(line):
+            os.ftruncate(descriptor, before)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     finally:
         os.close(descriptor)
 
@@ -94,7 +113,7 @@ def publish_folder(final: Path, fill: Callable[[Path], None]) -> None:
         write_json(hidden / MANIFEST, {"files": files})
         if final.exists():
             retire_folder(final)
-        os.rename(hidden, final)
+        rename(hidden, final)
         _sync_folder(final.parent)
     except BaseException:
         shutil.rmtree(hidden, ignore_errors=True)
@@ -104,14 +123,14 @@ def publish_folder(final: Path, fill: Callable[[Path], None]) -> None:
 def retire_folder(folder: Path) -> None:
     """Un-publish by rename, then delete: a kill half-way never leaves a damaged folder under its published name."""
     hidden = folder.with_name(f".tmp-old-{folder.name}-{os.getpid()}")
-    os.rename(folder, hidden)
+    rename(folder, hidden)
     shutil.rmtree(hidden, ignore_errors=True)
 
 
 def damage_of(folder: Path) -> str | None:
     """The first thing wrong with a published folder, or None when every byte matches its manifest."""
     try:
-        files = json.loads((folder / MANIFEST).read_text())["files"]
+        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, KeyError):
         return "its manifest is missing or unreadable"
     for name, expected in files.items():

@@ -7,30 +7,49 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
+from typing import TypeVar
 
 from core.durable import storage_error
 from core.errors import Refused, UserError
 from core.events import TERMINAL, RunEvent, RunFailed
+from core.machine import Machine
+from core.masking import Mask
 from core.runs import EventLog
 
 Job = Callable[[], Iterator[RunEvent]]
+T = TypeVar("T")
+DESKTOP = Machine()
+KNOWN_FORMS = Mask()
 
 
-def drain(job: Job, log: EventLog, listen: Callable[[RunEvent], None] = lambda event: None) -> RunEvent:
-    """Run a job to its end, append every event, and return the last one, which is always a terminal one."""
+def drain(job: Job, log: EventLog, listen: Callable[[RunEvent], None] = lambda event: None, mask: Mask = KNOWN_FORMS) -> RunEvent:
+    """Run a job to its end, append every event without secrets, and return the last one, which is always a terminal one."""
     last: RunEvent | None = None
     try:
         for event in job():
-            log.append(event)
+            log.append(without_secrets(event, mask))
             listen(event)
             last = event
-    except Exception as error:  # the one broad except: whatever happened must reach the log
-        last = failure_of(error)
+    except Exception as error:  # broad, here and in attempt only: whatever happened must reach the log
+        last = without_secrets(failure_of(error), mask)
         log.append(last)
         listen(last)
     if not isinstance(last, TERMINAL):
         raise RuntimeError(f"the job ended with {last!r}, which is no end")
     return last
+
+
+def attempt(call: Callable[[], T]) -> T | RunFailed:
+    """What the call returns, or in words what went wrong: for work whose end somebody waits for, and that has no log."""
+    try:
+        return call()
+    except Exception as error:  # nobody else would hear of it
+        return without_secrets(failure_of(error), KNOWN_FORMS)
+
+
+def without_secrets(event: RunEvent, mask: Mask) -> RunEvent:
+    hidden = {name: masked for name, text in event if isinstance(text, str) and (masked := mask(text)) != text}
+    return event.model_copy(update=hidden) if hidden else event
 
 
 def failure_of(error: Exception) -> RunFailed:
@@ -46,9 +65,11 @@ def failure_of(error: Exception) -> RunFailed:
 
 
 class Worker:
-    """Runs one job at a time on its own thread, inside the locks it is given."""
+    """Runs one job at a time on its own thread, inside the locks it is given. `machine` is what it runs on, `mask` keeps secrets out of the logs."""
 
-    def __init__(self) -> None:
+    def __init__(self, machine: Machine = DESKTOP, mask: Mask = KNOWN_FORMS) -> None:
+        self.machine = machine
+        self._mask = mask
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -76,7 +97,7 @@ class Worker:
 
     def _run(self, held: ExitStack, job: Job, log: EventLog) -> None:
         with held:
-            drain(job, log)
+            drain(job, log, mask=self._mask)
 
     def wait(self, seconds: float) -> bool:
         """Wait for the job to end, at most that long; True when nothing runs any more."""

@@ -34,7 +34,7 @@ class RunSettings(Section):
 
     name: str = setting("", "Run name", "Letters, digits, dot, dash, underscore; names the LoRA file. Empty: the preset and the date.", "RUN_NAME", pattern=r"^$|" + RUN_NAME_PATTERN)
     output: str = setting("output", "Output folder", "Where LoRA files, samples and runs are written.", "OUT_DIR", place="output", min_length=1)
-    price_per_hour: float = setting(0.0, "Price per hour", "What this machine costs an hour, in your currency. 0: no money is spoken of.", ge=0, le=1000)
+    price_per_hour: float = setting(0.0, "Price per hour", "What this machine costs an hour, in your currency. 0: no money is spoken of.", "PRICE_PER_HOUR", ge=0, le=1000)
     warm_start: str = setting("", "Start from LoRA", "A LoRA file made here whose weights are the starting point of a new run (same model, rank and targets).", "RESUME_FROM", place="lora")
 
 

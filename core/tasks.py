@@ -22,19 +22,23 @@ from core.durable import storage_error
 from core.errors import Refused
 from core.evaluation.grid import GridRequest, evaluations_folder
 from core.evaluation.job import AIM_WORDS, EvaluationJob, load_job, save_job
-from core.evaluation.prompts import Prompt, fill
 from core.events import Phase, RunEvent, RunStopped
 from core.jobs import Job, Worker, drain
+from core.machine import START_WITH_GPU, Machine
 from core.presets import Resolved
+from core.run_queue import RunQueue
 from core.runs import EventLog, Run, RunStore, training_words
-from core.settings import EvaluationSettings, Settings
+from core.settings import Settings
 from core.traces import Traces, purge, traces_of
+from core.training.prospect import Prospect
 
 if TYPE_CHECKING:
     from core.training.advice import EncoderAdvice
     from core.training.world import World
 
 Listener = Callable[[RunEvent], None]
+# Hidden size up to which a model runs on a CPU in minutes: the pocket FLUX has 192, FLUX.1-dev 3072.
+REHEARSAL_WIDTH = 512
 
 
 def analysis_folder(output: Path, dataset_folder: str) -> Path:
@@ -51,10 +55,12 @@ def analysis_log(dataset_folder: str, store: RunStore) -> EventLog:
 
 
 def kept_report(dataset_folder: str, store: RunStore) -> tuple[AnalysisReport | None, float]:
-    """The last report of a dataset and when it was made, in seconds since the epoch."""
+    """The last report of a dataset and when it was made, in seconds since the epoch; none of another folder that has the same name."""
     file = report_file(dataset_folder, store)
     report = read_report(file)
-    return report, file.stat().st_mtime if report else 0.0
+    if report is None or Path(report.folder).resolve() != Path(dataset_folder).resolve():
+        return None, 0.0
+    return report, file.stat().st_mtime
 
 
 def analyze(settings: Settings, store: RunStore) -> Iterator[RunEvent]:
@@ -62,7 +68,7 @@ def analyze(settings: Settings, store: RunStore) -> Iterator[RunEvent]:
     from core.analyzer.analyze import analyze as analyze_dataset
 
     file = report_file(settings.dataset.folder, store)
-    yield from analyze_dataset(settings, file, str(file.relative_to(store.root)), MEASURES_FOLDER)
+    yield from analyze_dataset(settings, file, file.relative_to(store.root).as_posix(), MEASURES_FOLDER)
 
 
 def remedy(settings: Settings, number: int, names: Sequence[str], store: RunStore) -> None:
@@ -109,6 +115,7 @@ def start_purge(worker: Worker, dataset_folder: str, with_loras: bool, store: Ru
     def prepare() -> tuple[Job, EventLog]:
         log = purge_log(store)
         log.file.unlink(missing_ok=True)
+        RunQueue(store.root).forget_dataset(Path(dataset_folder))
         return (lambda: purge(kept_of(dataset_folder, store), with_loras)), log
 
     worker.start(store.exclusive("deleting a person's files"), prepare)
@@ -127,16 +134,17 @@ def train(run: Run, store: RunStore, resume: bool, world: World | None = None) -
     yield Phase(what="Starting: loading libraries")
     from core.training.train import train as train_run
 
-    for event in train_run(run, store.stop_request().is_made, resume, world):
+    for event in train_run(run, store.stop_request().is_made, resume, world, store.wishes()):
         yield event.model_copy(update={"by": store.stop_request().made_by()}) if isinstance(event, RunStopped) else event
 
 
-def start_training(worker: Worker, settings: Settings, store: RunStore) -> None:
+def start_training(worker: Worker, settings: Settings, store: RunStore, preset: str = "") -> None:
     """Create the run inside the lock and train it on the worker's thread. Raises Refused or UserError; then nothing was started."""
     check_startable(settings)
+    check_device(worker.machine, settings.model.path)
 
     def prepare() -> tuple[Job, EventLog]:
-        run = store.create(settings)
+        run = store.create(settings, preset)
         return (lambda: train(run, store, resume=False)), run.log
 
     worker.start(store.exclusive(training_words(settings.run.name)), prepare)
@@ -145,6 +153,7 @@ def start_training(worker: Worker, settings: Settings, store: RunStore) -> None:
 def start_resume(worker: Worker, name: str, store: RunStore) -> None:
     """Go on with an interrupted, stopped or failed run from its newest whole checkpoint."""
     run = resumable(name, store)
+    check_device(worker.machine, run.settings.model.path)
 
     def prepare() -> tuple[Job, EventLog]:
         return (lambda: train(run, store, resume=True)), run.log
@@ -152,11 +161,11 @@ def start_resume(worker: Worker, name: str, store: RunStore) -> None:
     worker.start(store.exclusive(training_words(name)), prepare)
 
 
-def train_here(settings: Settings, store: RunStore, listen: Listener) -> RunEvent:
+def train_here(settings: Settings, store: RunStore, listen: Listener, preset: str = "") -> RunEvent:
     """The command's way: same lock, same log, on the calling thread."""
     check_startable(settings)
     with store.exclusive(training_words(settings.run.name)):
-        run = store.create(settings)
+        run = store.create(settings, preset)
         return drain(lambda: train(run, store, resume=False), run.log, listen)
 
 
@@ -205,6 +214,7 @@ def start_evaluation(worker: Worker, job: EvaluationJob, store: RunStore) -> str
     """
     if job.request.lora not in lora_names(store):
         raise Refused(f"There is no LoRA called '{job.request.lora}'.", str(store.root), f"LoRA files here: {', '.join(lora_names(store)) or 'none yet'}.")
+    check_device(worker.machine, job.request.model_path)
     return _start_evaluation(worker, job, new_grid_name(job.request, store), store)
 
 
@@ -229,34 +239,20 @@ def evaluate_here(job: EvaluationJob, name: str, store: RunStore, listen: Listen
         return drain(lambda: evaluate(job, name, store), grid_log(name, store), listen)
 
 
-def class_photos_log(settings: Settings, store: RunStore) -> EventLog:
-    return EventLog(analysis_folder(store.root, settings.dataset.folder) / "class-photos.jsonl")
-
-
-def start_class_photos(worker: Worker, settings: Settings, count: int, store: RunStore) -> None:
-    """Draw class photos for regularization on the worker's thread. Raises Refused or UserError; then nothing was started."""
+def prospect(settings: Settings, speeds: dict[str, float]) -> Prospect:
+    """What a run of these settings would take here; `speeds` remembers what was measured, by device and precision. Takes seconds at first. Raises UserError or Refused."""
     check_startable(settings)
-    worker.start(store.exclusive("drawing class photos"), lambda: _class_photos_job(settings, count, store))
+    from core.flux.model_folder import open_model_folder
+    from core.training.outlook import measured_flops
+    from core.training.plan import prospect_of
 
+    def speed(hardware) -> float:
+        key = f"{hardware.device} {hardware.dtype}"
+        if key not in speeds:
+            speeds[key] = measured_flops(hardware)
+        return speeds[key]
 
-def draw_class_photos_here(settings: Settings, count: int, store: RunStore, listen: Listener) -> RunEvent:
-    check_startable(settings)
-    with store.exclusive("drawing class photos"):
-        job, log = _class_photos_job(settings, count, store)
-        return drain(job, log, listen)
-
-
-def _class_photos_job(settings: Settings, count: int, store: RunStore) -> tuple[Job, EventLog]:
-    def draw() -> Iterator[RunEvent]:
-        yield Phase(what="Starting: loading libraries")
-        from core.evaluation.class_photos import draw_class_photos
-
-        yield from draw_class_photos(settings, count, store.stop_request().is_made)
-
-    log = class_photos_log(settings, store)
-    log.file.parent.mkdir(parents=True, exist_ok=True)
-    log.file.unlink(missing_ok=True)
-    return draw, log
+    return prospect_of(open_dataset(Path(settings.dataset.folder)), settings, open_model_folder(Path(settings.model.path)), speed)
 
 
 def text_encoder_advice(settings: Settings, store: RunStore) -> EncoderAdvice:
@@ -279,31 +275,6 @@ def doctors_stamp(run: Run, store: RunStore) -> tuple[int, ...]:
 
 def grid_log(name: str, store: RunStore) -> EventLog:
     return EventLog(evaluations_folder(store.root) / name / "events.jsonl")
-
-
-def grid_request(settings: Settings, lora: str, prompts: Sequence[Prompt], strengths: tuple[float, ...], measured_by: EvaluationSettings | None = None) -> GridRequest:
-    """A grid drawn as the run's samples are; {trigger} and {class} in the prompts are filled in. `measured_by` is today's choice of networks, by default the run's."""
-    dataset, sampling, networks = settings.dataset, settings.sampling, measured_by or settings.evaluation
-    return GridRequest(
-        lora=lora,
-        model_path=settings.model.path,
-        prompts=fill(prompts, dataset.trigger_word, dataset.class_word),
-        kinds=tuple(prompt.kind for prompt in prompts),
-        dataset=dataset.folder,
-        trigger_word=dataset.trigger_word,
-        class_word=dataset.class_word,
-        face_model=networks.face_model,
-        text_image_model=networks.text_image_model,
-        image_model=networks.image_model,
-        strengths=strengths,
-        seed=sampling.seed,
-        width=sampling.width or dataset.resolution,
-        height=sampling.height or dataset.resolution,
-        num_inference_steps=sampling.num_inference_steps,
-        guidance_scale=sampling.guidance_scale,
-        text_length=settings.model.text_length,
-        precision=settings.model.precision,
-    )
 
 
 def new_grid_name(request: GridRequest, store: RunStore) -> str:
@@ -332,6 +303,16 @@ def check_startable(settings: Settings) -> None:
     open_model_folder(Path(settings.model.path))
     open_photos(settings.dataset)
     open_class_photos(settings.regularization)
+
+
+def check_device(machine: Machine, model_path: str) -> None:
+    """A pod that came back without a GPU is no place for a large model: weeks on its CPU, by the minute. Raises Refused; a model for rehearsal may run."""
+    if not machine.is_pod_without_gpu:
+        return
+    from core.flux.model_folder import open_model_folder
+
+    if open_model_folder(Path(model_path)).hidden > REHEARSAL_WIDTH:
+        raise Refused("This pod has no GPU, and this model needs one.", model_path, f"{START_WITH_GPU} The pocket FLUX runs here as a rehearsal, and everything made so far can be downloaded.")
 
 
 def resumable(name: str, store: RunStore) -> Run:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from core.errors import UserError
 from core.events import CheckpointSaved, FixedNoiseLoss, LikenessMeasured, Phase, ReportSaved, RunEvent, RunFailed, RunFinished, RunStarted, RunStopped, StepDone, StoppedEarly, Warned
-from core.runs import StopRequest
+from core.runs import Request
 from core.signs import level_of
 
 DONE, FAILED, REFUSED = 0, 1, 2
@@ -33,7 +33,7 @@ def run_command(command: Callable[[], int]) -> int:
         return REFUSED
 
 
-def stop_on_signals(request: StopRequest, words: str = "Stopping; saving. Ctrl+C again ends at once, back to the last checkpoint.") -> None:
+def stop_on_signals(request: Request, words: str = "Stopping; saving. Ctrl+C again ends at once, back to the last checkpoint.") -> None:
     """The first Ctrl+C or SIGTERM asks for a stop between two forward passes; a second Ctrl+C ends at once."""
 
     def ask(number: int, _: object) -> None:

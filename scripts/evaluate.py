@@ -14,12 +14,12 @@ from core.errors import UserError
 from core.evaluation.choice import sources_of
 from core.evaluation.compare import as_json, as_text, evaluations_of, headline_words, table_rows
 from core.evaluation.grid import STRENGTHS, evaluations_folder, grid_names, parse_strengths
-from core.evaluation.job import Aim, EvaluationJob, load_job
+from core.evaluation.job import Aim, EvaluationJob, grid_request, load_job
 from core.evaluation.prompts import prompts_file, read_prompts
 from core.presets import resolve
 from core.runs import RunStore
 from core.settings import Settings
-from core.tasks import evaluate_here, grid_request, new_grid_name
+from core.tasks import evaluate_here, new_grid_name
 from scripts.console import ProgressLine, exit_code, run_command, stop_on_signals
 
 
@@ -34,7 +34,7 @@ def main() -> int:
     else:
         job = _job(arguments, resolved.settings, store)
         name = new_grid_name(job.request, store)
-    stop_on_signals(store.stop_request())
+    stop_on_signals(store.stop_request(), "Stopping; what is drawn is kept. Ctrl+C again ends at once.")
     last = evaluate_here(job, name, store, ProgressLine())
     if name in grid_names(store.root):
         _show([name], store, arguments.json)

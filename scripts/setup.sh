@@ -16,6 +16,17 @@ find_python() {
   return 2
 }
 
+# Of several Pythons the one that has a CUDA torch, though it may be older; nothing when there is none.
+find_python_with_cuda_torch() {
+  local candidate
+  for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11 python; do
+    if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && has_cuda_torch "$candidate"; then
+      echo "$candidate"
+      return
+    fi
+  done
+}
+
 has_cuda_torch() { "$1" -c 'import sys, torch; sys.exit(torch.version.cuda is None)' 2>/dev/null; }
 
 # One marker per requirements file that is installed as it now reads.
@@ -34,14 +45,19 @@ set_up() {
   if is_set_up "$@"; then
     return
   fi
-  python=$(find_python) || return 2
   echo "Setting up .venv (once; a few minutes) ..."
-  if has_cuda_torch "$python"; then
+  if [ -n "${VENV_HOME:-}" ]; then
+    mkdir -p "$VENV_HOME"
+    ln -sfn "$VENV_HOME" .venv
+  fi
+  python=$(find_python_with_cuda_torch)
+  if [ -n "$python" ]; then
     echo "Using the CUDA torch that is installed."
     "$python" -m venv --system-site-packages .venv
     .venv/bin/python -c 'import torch; print("torch==" + torch.__version__)' > .venv/constraints.txt
     cat "$@" | grep -v '^torch==' > .venv/requirements.txt
   else
+    python=$(find_python) || return 2
     "$python" -m venv .venv
     : > .venv/constraints.txt
     cat "$@" > .venv/requirements.txt

@@ -21,3 +21,22 @@ def test_every_test_that_proves_a_row_of_the_guide_exists():
     for file, *tests in named:
         source = Path(file).read_text()
         assert not [test for test in tests if test and f"def {test}(" not in source], file
+
+
+def test_every_item_of_the_security_page_names_tests_that_exist():
+    page = Path("docs/SECURITY.md").read_text()
+    rows = {item: re.findall(r"`(tests/\S+\.py)::(test_\w+)`", line) for line in page.splitlines() if (item := line.partition("|")[2].partition("|")[0].strip()).startswith("S")}
+    assert list(rows) == [f"S{number}" for number in range(1, 21)] and all(rows.values())
+    missing = [f"{file}::{test}" for tests in rows.values() for file, test in tests if f"def {test}(" not in Path(file).read_text()]
+    assert missing == []
+
+
+def test_the_pods_page_says_what_the_scripts_do():
+    page = Path("docs/RUNPOD.md").read_text()
+    image = re.search(r"^ARG BASE=(\S+)$", Path("Dockerfile").read_text(), re.MULTILINE)[1]
+    assert image in page
+    for place in ("/workspace/lora_training/data", "/workspace/lora_training/output", "/workspace/.cache/huggingface", "/opt/identity-lora-studio-venv"):
+        assert f"`{place}`" in page
+    scripts = Path("scripts/pod.sh").read_text() + Path("app.py").read_text() + Path("scripts/variables.txt").read_text()
+    named = re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)
+    assert len(named) >= 6 and [name for name in named if name not in scripts] == []

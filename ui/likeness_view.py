@@ -9,8 +9,9 @@ import gradio as gr
 import pandas as pd
 
 from core.events import LikenessMeasured, RunEvent, StoppedEarly
+from core.pace import duration
 from core.signs import EXCELLENT, GOOD, WEAK, Sign, level_of, signs_of
-from ui.messages import duration
+from ui.palette import PLOT
 from ui.run_view import RunView, likeness_words
 
 LEVEL_WORDS = f"below {WEAK:.2f} not the person, from {WEAK:.2f} weak, from {GOOD:.2f} good, from {EXCELLENT:.2f} excellent; 1 is as alike as the photos are to each other"
@@ -19,7 +20,7 @@ MOST_SHOWN = 1.2
 
 
 def make_likeness_plot() -> gr.LinePlot:
-    return gr.LinePlot(x="step", y="likeness", y_lim=[0, MOST_SHOWN], height=300, label="Likeness of the samples", buttons=[], visible=False, elem_id="likeness", color="curve", color_map={"samples": "#2f6f5e"}, color_title=" ")
+    return gr.LinePlot(x="step", y="likeness", y_lim=[0, MOST_SHOWN], height=220, label="Likeness of the samples", buttons=[], visible=False, elem_id="likeness", color="curve", color_map={"samples": PLOT["likeness"]}, color_title=" ")
 
 
 def likeness_frame(view: RunView) -> pd.DataFrame:

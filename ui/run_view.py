@@ -32,6 +32,7 @@ class RunView:
     likenesses: list[LikenessMeasured] = field(default_factory=list)
     recent_seconds: list[float] = field(default_factory=list)
     learning_rate: float = 0.0
+    learning_rates: list[tuple[int, float]] = field(default_factory=list)
     memory_gib: float = 0.0
     images: list[ImageSaved] = field(default_factory=list)
     log: list[tuple[str, str]] = field(default_factory=list)
@@ -79,6 +80,7 @@ def _apply(view: RunView, event: RunEvent) -> None:
             view.losses.append((event.step, event.loss))
             view.recent_seconds = [*view.recent_seconds[1 - SPEED_WINDOW :], event.seconds]
             view.learning_rate, view.memory_gib = event.learning_rate, event.memory_gib
+            view.learning_rates.append((event.step, event.learning_rate))
             if event.step % 10 == 0 or event.step == 1:
                 _say(view, event, f"step {event.step}  loss {event.loss:.4f}  lr {event.learning_rate:.2e}  grad {event.grad_norm:.3f}  {event.seconds:.2f} s")
         case FixedNoiseLoss():

@@ -108,7 +108,7 @@ def _changes(dataset: Path, history: Path) -> list[Change]:
     found = []
     for kept in sorted(history.iterdir()) if history.is_dir() else []:
         try:
-            record = json.loads((kept / RECORD).read_text())
+            record = json.loads((kept / RECORD).read_text(encoding="utf-8"))
             found.append(Change(record["what"], tuple(dataset / file for file in record["files"]), record["is_undone"], kept))
         except (OSError, ValueError, KeyError, TypeError):
             continue
@@ -136,7 +136,7 @@ def _record(dataset: Path, history: Path, what: str, contents: Mapping[Path, byt
                 shutil.copy2(file, added.before(number))
             if content is not None:
                 added.after(number).write_bytes(content)
-        write_json(hidden / RECORD, {"what": what, "files": [str(file.relative_to(dataset)) for file in contents], "is_undone": False})
+        write_json(hidden / RECORD, {"what": what, "files": [file.relative_to(dataset).as_posix() for file in contents], "is_undone": False})
         kept = history / f"{newest + 1:06d}"
         hidden.rename(kept)
     except BaseException:
@@ -146,7 +146,7 @@ def _record(dataset: Path, history: Path, what: str, contents: Mapping[Path, byt
 
 
 def _mark(changed: Change, is_undone: bool) -> None:
-    record = json.loads((changed.kept / RECORD).read_text())
+    record = json.loads((changed.kept / RECORD).read_text(encoding="utf-8"))
     write_json(changed.kept / RECORD, {**record, "is_undone": is_undone})
 
 

@@ -15,6 +15,7 @@ from core.dataset.intake import check_name
 from core.dataset.names import studio_folder
 from core.durable import storage_error
 from core.errors import Refused, UserError
+from core.volume import free_bytes
 
 # The body of one request: proxies refuse more than 100 MB and cut after 100 s; 8 MiB take 64 s at 1 Mbit/s.
 CHUNK = 8 << 20
@@ -107,6 +108,6 @@ class Inbox:
         others = sum(int(part.stem.partition("-")[2]) for part in self.folder.glob("*-*.part") if part != file)
         if others + size > MOST_WAITING:
             raise Refused(f"{others / 2**30:.1f} GiB are on their way already; {MOST_WAITING >> 30} GiB is the limit.", "", "Wait until those have arrived.")
-        free = shutil.disk_usage(self.folder).free
-        if free < missing + KEPT_FREE:
+        free = free_bytes(self.folder)  # unknown on a network volume: there the quota answers when it is reached
+        if free is not None and free < missing + KEPT_FREE:
             raise Refused(f"The disk has {free / 2**30:.1f} GiB left, and {KEPT_FREE >> 30} GiB of it is kept for trainings.", "", "Free some space (old runs in output/ are the largest).")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from core.evaluation.grid import StrengthGrid, source_label, strength_label
-from core.evaluation.recommend import Recommendation
+from core.evaluation.recommend import UNKNOWN_STEP, Recommendation
 from core.evaluation.scores import GridScores
 from core.flux.lora_file import LoraFile
 from core.settings import Settings, flatten
@@ -22,7 +22,7 @@ def card_of(file: LoraFile, found: Recommendation, scores: GridScores, grid: Str
     lines = [
         "---", "library_name: diffusers", "pipeline_tag: text-to-image", "tags: [flux, lora, text-to-image]", f"instance_prompt: {json.dumps(trigger)}", "---", "",
         f"# {file.path.stem}", "",
-        f"A LoRA for FLUX.1-dev of one person, rank {file.rank}, trained for {chosen.step} steps.", "",
+        f"A LoRA for FLUX.1-dev of one person, rank {file.rank}" + ("." if chosen.step == UNKNOWN_STEP else f", trained for {chosen.step} steps."), "",
         f"**Use it at strength {strength_label(chosen.strength)}**" + (f" with the trigger word `{trigger}` in the prompt." if trigger else "."),
         f"Likeness {chosen.likeness:.2f} +- {chosen.likeness_error:.2f} (0: a stranger, 1: as alike as the person's own photos). {found.why}", "",
         "## How to use", "", "```python", "pipeline = FluxPipeline.from_pretrained(\"black-forest-labs/FLUX.1-dev\", torch_dtype=torch.bfloat16)",

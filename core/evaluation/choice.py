@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.errors import UserError
 from core.evaluation.grid import FINAL, evaluations_folder
-from core.evaluation.recommend import Recommendation
+from core.evaluation.recommend import UNKNOWN_STEP, Recommendation
 from core.evaluation.run_of import run_of
 from core.evaluation.values import Value
 
@@ -36,7 +36,7 @@ def sources_of(lora: str, output: Path) -> dict[str, int]:
     """Step of each checkpoint of the run this file was made by, oldest first, and of the file itself, last. A checkpoint that is the file is left out."""
     run = run_of(lora, output)
     if run is None or Path(lora).name != run.lora_file.name:
-        return {FINAL: 1}
+        return {FINAL: UNKNOWN_STEP}
     found = {folder.name: step for step, folder in reversed(run.checkpoints())}
     events = run.log.read()[0]
     last = max((event.step for event in events if event.kind in ("step", "checkpoint")), default=run.settings.train.steps)

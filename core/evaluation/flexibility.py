@@ -14,6 +14,10 @@ from core.evaluation.person_measures import counted_likeness, of_the_person
 from core.evaluation.values import Measure, PictureScore, not_measured, verdict_above, verdict_below
 
 GOOD_DIVERSITY, LEAST_DIVERSITY = 0.85, 0.70
+# Coarse colours hold the hair and skin that a LoRA of one person rightly makes all alike, so they are only ever a reason to look. Drawings of one prompt differ in nothing
+# else: a good LoRA's are at .16 to .96 there, so it is not measured (docs/experiments.md, truth of the evaluation).
+COARSE_COLOURS, GOOD_COARSE = "coarse colours", 0.50
+DRAWINGS = "drawings of one prompt differ in little but who they show"
 MOST_BRITTLENESS, BAD_BRITTLENESS, WORST_PROMPT = 0.15, 0.25, 0.50
 
 
@@ -44,12 +48,15 @@ def measure_adherence(scores: Sequence[PictureScore], base: Mapping[tuple[int, i
 
 def measure_diversity(vectors: Mapping[tuple[int, int], np.ndarray], base: Mapping[tuple[int, int], np.ndarray], how: str) -> Measure:
     """Mean distance (1 - cosine) between pictures of one prompt over that of the base model's pictures on the same seeds. Keys are (prompt, seed)."""
+    if how == DRAWINGS:
+        return not_measured("diversity", DRAWINGS)
     shared = vectors.keys() & base.keys()
     ours, theirs = _spread({key: vectors[key] for key in shared}), _spread({key: base[key] for key in shared})
     if ours is None or not theirs:
         return not_measured("diversity", "needs two seeds or more of a prompt, with the base model's pictures beside them")
     ratio = ours / theirs
-    return Measure(name="diversity", value=ratio, verdict=verdict_above(ratio, GOOD_DIVERSITY, LEAST_DIVERSITY), detail=f"pictures of one prompt differ {ratio:.0%} as much as the base model's, by {how}")
+    lines = (GOOD_COARSE, -1.0) if how == COARSE_COLOURS else (GOOD_DIVERSITY, LEAST_DIVERSITY)
+    return Measure(name="diversity", value=ratio, verdict=verdict_above(ratio, *lines), detail=f"pictures of one prompt differ {ratio:.0%} as much as the base model's, by {how}")
 
 
 def measure_brittleness(scores: Sequence[PictureScore]) -> Measure:

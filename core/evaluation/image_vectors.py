@@ -22,7 +22,7 @@ class DinoVectors:
             kind = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
             if not kind.startswith("dino"):
                 raise UserError(f"This is a {kind} model, not DINOv2.", str(folder), fix)
-            self._processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True, use_fast=False)
+            self._processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True, backend="pil")
             self._model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
         except (OSError, ValueError) as error:
             raise UserError(f"The network for diversity cannot be loaded: {str(error).splitlines()[0][:200]}", str(folder), fix) from None

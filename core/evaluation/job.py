@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from core.durable import write_json
 from core.errors import UserError
 from core.evaluation.grid import GRID_NAME_PATTERN, GridRequest, evaluations_folder
+from core.evaluation.prompts import Prompt, fill
 from core.evaluation.values import Value
+from core.settings import EvaluationSettings, Settings
 
 JOB_FILE = "job.json"
 Aim = Literal["grid", "choose", "twins"]
@@ -20,6 +23,31 @@ class EvaluationJob(Value):
 
     aim: Aim
     request: GridRequest
+
+
+def grid_request(settings: Settings, lora: str, prompts: Sequence[Prompt], strengths: tuple[float, ...], measured_by: EvaluationSettings | None = None) -> GridRequest:
+    """A grid drawn as the run's samples are; {trigger} and {class} in the prompts are filled in. `measured_by` is today's choice of networks, by default the run's."""
+    dataset, sampling, networks = settings.dataset, settings.sampling, measured_by or settings.evaluation
+    return GridRequest(
+        lora=lora,
+        model_path=settings.model.path,
+        prompts=fill(prompts, dataset.trigger_word, dataset.class_word),
+        kinds=tuple(prompt.kind for prompt in prompts),
+        dataset=dataset.folder,
+        trigger_word=dataset.trigger_word,
+        class_word=dataset.class_word,
+        face_model=networks.face_model,
+        text_image_model=networks.text_image_model,
+        image_model=networks.image_model,
+        strengths=strengths,
+        seed=sampling.seed,
+        width=sampling.width or dataset.resolution,
+        height=sampling.height or dataset.resolution,
+        num_inference_steps=sampling.num_inference_steps,
+        guidance_scale=sampling.guidance_scale,
+        text_length=settings.model.text_length,
+        precision=settings.model.precision,
+    )
 
 
 def save_job(job: EvaluationJob, name: str, output: Path) -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from core.errors import UserError
 from core.evaluation.adherence import AdherenceReader, SceneAdherence
+from core.evaluation.flexibility import COARSE_COLOURS, DRAWINGS
 from core.evaluation.grid import GridRequest
 from core.evaluation.readings import ImageVectors, PictureReader
 from core.identity.faces import FACE_WEIGHTS, FaceReader, SceneReader, open_face_reader
@@ -26,7 +27,10 @@ class Readers:
 
     @property
     def content_name(self) -> str:
-        return self.pictures.images.name if self.pictures.images else "coarse colours"
+        """What pictures of one prompt are compared by."""
+        if self.pictures.images:
+            return self.pictures.images.name
+        return DRAWINGS if isinstance(self.pictures.faces, SceneReader) else COARSE_COLOURS
 
     @property
     def names(self) -> tuple[str, ...]:

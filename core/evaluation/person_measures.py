@@ -16,6 +16,7 @@ EXCELLENT, GOOD, WEAK = 0.85, 0.70, 0.50
 GOOD_FACE_RATE, LEAST_FACE_RATE = 0.95, 0.90
 # A bin of pictures this much weaker than the front one is an angle the LoRA does not know.
 ANGLE_SHARE, FEWEST_OF_ANGLE = 0.75, 2
+LEAST_FRONT = 0.30
 GOOD_POSE, LEAST_POSE = 0.75, 0.60
 NO_REFERENCE = "the person's photos could not be read as faces"
 
@@ -51,8 +52,8 @@ def measure_angles(scores: Sequence[PictureScore]) -> Measure:
     others = {angle: value for angle, value in by_angle.items() if angle != "front view"}
     if front is None or not others:
         return not_measured(name, f"fewer than {FEWEST_OF_ANGLE} pictures of front views or of other angles show a face that could be compared")
-    if front <= 0:
-        return not_measured(name, "front views are not alike, so there is nothing to compare with")
+    if front < LEAST_FRONT:
+        return not_measured(name, f"front views are hardly alike themselves ({front:.2f}), so there is nothing to compare with")
     weakest = min(others, key=lambda angle: others[angle])
     share = others[weakest] / front
     return Measure(name=name, value=share, verdict=verdict_above(share, ANGLE_SHARE, ANGLE_SHARE), detail=f"{weakest}s have likeness {others[weakest]:.2f}, front views {front:.2f}", parts=dict(by_angle))

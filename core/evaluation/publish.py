@@ -8,7 +8,7 @@ from pathlib import Path
 from core.durable import write_atomic
 from core.evaluation.card import card_of
 from core.evaluation.grid import FINAL, StrengthGrid
-from core.evaluation.recommend import Candidate, Recommendation
+from core.evaluation.recommend import UNKNOWN_STEP, Candidate, Recommendation
 from core.evaluation.run_of import run_of
 from core.evaluation.scores import GridScores
 from core.evaluation.sources import read_source
@@ -31,6 +31,7 @@ def publish(found: Recommendation, scores: GridScores, grid: StrengthGrid, outpu
 
 def metadata_with(lora: LoraFile, chosen: Candidate) -> dict[str, str]:
     """The file's own metadata, and how it is best used."""
-    own = {**lora.own, "step": chosen.step, "recommended": {"strength": chosen.strength, "likeness": round(chosen.likeness, 3), "likeness_error": round(chosen.likeness_error, 3)}}
+    steps = {} if chosen.step == UNKNOWN_STEP else {"step": chosen.step}
+    own = {**lora.own, **steps, "recommended": {"strength": chosen.strength, "likeness": round(chosen.likeness, 3), "likeness_error": round(chosen.likeness_error, 3)}}
     hint = f"Use at strength {chosen.strength:g}" + (f" with the trigger word {lora.trigger_word}." if lora.trigger_word else ".")
-    return {**lora.metadata, OWN_METADATA: json.dumps(own), "ss_steps": str(chosen.step), "modelspec.usage_hint": hint}
+    return {**lora.metadata, **{f"ss_{name}s": str(step) for name, step in steps.items()}, OWN_METADATA: json.dumps(own), "modelspec.usage_hint": hint}

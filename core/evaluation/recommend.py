@@ -24,6 +24,8 @@ from core.evaluation.values import Value
 LIKENESS_WEIGHT, ADHERENCE_WEIGHT, BRITTLENESS_WEIGHT = 0.7, 0.3, 0.25
 LARGEST_LIKENESS = 1.1
 BOOTSTRAPS, BOOTSTRAP_SEED = 1000, 20251128
+# The step of a file that no run here tells of: its strengths are compared among themselves.
+UNKNOWN_STEP = 1
 # Measure, whether it must be above or below, and where. What was not measured closes no gate.
 GATES: tuple[tuple[str, Literal["least", "most"], float], ...] = (
     ("likeness", "least", WEAK), ("face rate", "least", LEAST_FACE_RATE), ("carbon copy", "most", MOST_COPIES), ("pose obedience", "least", LEAST_POSE),

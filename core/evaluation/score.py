@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from core.dataset.imaging import open_reduced
 from core.durable import write_json
 from core.errors import UserError
 from core.evaluation.adherence import AdherenceReader
-from core.evaluation.copies import Look, composition_copy, hash_copy
+from core.evaluation.copies import CopyLines, Look, composition_copy, copy_lines, hash_copy
 from core.evaluation.grid import GridCell, GridRequest, StrengthGrid, evaluations_folder
 from core.evaluation.open_readers import Readers, open_readers
 from core.evaluation.prompts import TWO_PEOPLE_KIND
@@ -37,10 +38,10 @@ class Person:
     reason: str
     held_out: frozenset[str]
 
-    @property
-    def looks(self) -> list[Look]:
+    @cached_property
+    def lines(self) -> CopyLines:
         """Of the trained photos."""
-        return looks_of([(name, reading) for name, reading in self.readings if name not in self.held_out])
+        return copy_lines(looks_of([(name, reading) for name, reading in self.readings if name not in self.held_out]))
 
     @property
     def skins(self) -> list[float]:
@@ -107,7 +108,7 @@ def score_of(cell: GridCell, reading: PictureReading, grid: StrengthGrid, person
     copies: dict[str, str] = {}
     if cell.strength:
         look = reading.look(cell.file)
-        copies = {"picture": hash_copy(look, person.looks), "composition": composition_copy(look, base, person.looks)}
+        copies = {"picture": hash_copy(look, base, person.lines), "composition": composition_copy(look, base, person.lines)}
     if reference:
         known["has_face"] = face is not None
     if reference and face:

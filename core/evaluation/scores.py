@@ -12,7 +12,7 @@ from core.evaluation.copies import measure_copies, measure_copy_score
 from core.evaluation.flexibility import AdherenceScale, measure_adherence, measure_brittleness, measure_diversity
 from core.evaluation.grid import evaluations_folder
 from core.evaluation.leak import measure_class_leak, measure_second_person
-from core.evaluation.person_measures import measure_angles, measure_face_rate, measure_likeness, measure_pose
+from core.evaluation.person_measures import measure_angles, measure_face_rate, measure_likeness, measure_pose, of_the_person
 from core.evaluation.surface import measure_sharpness, measure_skin
 from core.evaluation.values import Measure, PictureScore, Value
 
@@ -66,13 +66,19 @@ def measures_of(scores: Sequence[PictureScore], vectors: Mapping[tuple[str, floa
             Configuration(
                 source=source, strength=strength,
                 measures=(
-                    measure_likeness(mine), measure_face_rate(mine), measure_angles(mine), measure_pose(mine), measure_copies(mine), measure_copy_score(mine), measure_class_leak(mine, base),
-                    measure_second_person(mine), measure_adherence(mine, base, scale), measure_diversity(vectors[source, strength], base_vectors, how), measure_brittleness(mine),
+                    measure_likeness(mine), measure_face_rate(mine), measure_angles(mine), measure_pose(mine), measure_copies(mine), measure_copy_score(mine, base), measure_class_leak(mine, base),
+                    measure_second_person(mine), measure_adherence(mine, base, scale), measure_diversity(_of_person(vectors[source, strength], mine), base_vectors, how), measure_brittleness(mine),
                     measure_skin(mine, skins), measure_sharpness(mine, base),
                 ),
             )
         )  # fmt: skip
     return tuple(found)
+
+
+def _of_person(vectors: Vectors, scores: Sequence[PictureScore]) -> Vectors:
+    """Those of the person's prompts: the class and paintings are other matters."""
+    keys = {score.key for score in of_the_person(scores)}
+    return {key: vector for key, vector in vectors.items() if key in keys}
 
 
 def load_scores(name: str, output: Path) -> GridScores | None:

@@ -15,7 +15,7 @@ CLIP_SCALE = AdherenceScale("CLIP", good=-0.015, least=-0.03)
 # SigLIP was trained with a sigmoid, so its probability is what means something. Heuristic, not calibrated.
 SIGLIP_SCALE = AdherenceScale("SigLIP", good=-0.10, least=-0.20)
 SIGLIP_TYPES = frozenset({"siglip", "siglip2"})
-SIGLIP_LENGTH = 64
+CLIP_LENGTH, SIGLIP_LENGTH = 77, 64
 
 
 class TextImage:
@@ -29,7 +29,7 @@ class TextImage:
             kind = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
             if kind != "clip" and kind not in SIGLIP_TYPES:
                 raise UserError(f"This is a {kind} model, not CLIP or SigLIP.", str(folder), fix)
-            self._processor = AutoProcessor.from_pretrained(folder, local_files_only=True, use_fast=False)
+            self._processor = AutoProcessor.from_pretrained(folder, local_files_only=True, backend="pil")
             self._model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
         except (OSError, ValueError) as error:
             raise UserError(f"The network for prompt adherence cannot be loaded: {str(error).splitlines()[0][:200]}", str(folder), fix) from None
@@ -40,8 +40,8 @@ class TextImage:
     @torch.no_grad()
     def score(self, image: Image.Image, prompt: str) -> float:
         """CLIP: cosine. SigLIP: probability that they belong together."""
-        padding = {"padding": "max_length", "max_length": SIGLIP_LENGTH} if self._is_sigmoid else {"padding": True}
-        inputs = self._processor(text=[prompt], images=[image], return_tensors="pt", truncation=True, **padding).to(self._model.device)
+        length = SIGLIP_LENGTH if self._is_sigmoid else CLIP_LENGTH
+        inputs = self._processor(text=[prompt], images=[image], return_tensors="pt", truncation=True, padding="max_length", max_length=length).to(self._model.device)
         found = self._model(**inputs)
         if self._is_sigmoid:
             return torch.sigmoid(found.logits_per_image)[0, 0].item()

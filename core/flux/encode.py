@@ -6,15 +6,18 @@ Shapes: B batch, L text tokens, D width, C latent channels, H W latent sides.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
 from PIL import Image
 from torch import Tensor
 from transformers import CLIPTokenizer
 
 from core.flux.models import TextEncoders
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ def _fingerprint(path: Path, weights: list[Path]) -> str:
     """Contents of all small files, size and samples of all weights: hashing 24 GB would take minutes."""
     digest = hashlib.sha256()
     for file in sorted(file for part in PARTS for file in (path / part).rglob("*") if file.is_file() and file.suffix in (".json", ".model", ".txt") and not file.name.endswith(".index.json")):
-        digest.update(f"{file.relative_to(path)}".encode() + file.read_bytes())
+        digest.update(file.relative_to(path).as_posix().encode() + file.read_bytes())
     for file in weights:
         size = file.stat().st_size
         digest.update(str(size).encode())

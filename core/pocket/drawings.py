@@ -48,8 +48,8 @@ def make_drawings(folder: Path, recipe: Recipe) -> Drawings:
         pixels.flush()
         np.save(folder / "persons.npy", np.array(persons))
         np.save(folder / "labels.npy", np.array(labels))
-        done.write_text(json.dumps(captions))
-    return Drawings(np.load(folder / "pixels.npy", mmap_mode="r"), json.loads(done.read_text()), np.load(folder / "persons.npy"), np.load(folder / "labels.npy"))
+        done.write_text(json.dumps(captions), encoding="utf-8")
+    return Drawings(np.load(folder / "pixels.npy", mmap_mode="r"), json.loads(done.read_text(encoding="utf-8")), np.load(folder / "persons.npy"), np.load(folder / "labels.npy"))
 
 
 def labels_of(scene: Scene) -> list[int]:

@@ -57,7 +57,7 @@ def score_person(person: int, work: Path, judge: DrawnJudge) -> PersonScore:
     identity = person_of(person)
     file = work / f"person-{person}.json"
     if file.exists():
-        return PersonScore(**json.loads(file.read_text()))
+        return PersonScore(**json.loads(file.read_text(encoding="utf-8")))
     settings = settings_for(f"person-{person}", person, work)
     store = RunStore(Path(settings.run.output))
     shutil.rmtree(store.root / settings.run.name, ignore_errors=True)

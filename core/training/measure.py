@@ -83,7 +83,7 @@ def _keep(pictures: Sequence[Image.Image], prompts: Sequence[str], step: int, pa
     if shown:
         yield measure_likeness(step, shown, parts.material)
     for number, (prompt, file) in enumerate(zip(prompts, files, strict=True)):
-        yield ImageSaved(step=step, prompt=prompt, strength=1.0 if step else 0.0, seed=settings.sampling.seed + number, file=str(file.relative_to(run.output)))
+        yield ImageSaved(step=step, prompt=prompt, strength=1.0 if step else 0.0, seed=settings.sampling.seed + number, file=file.relative_to(run.output).as_posix())
 
 
 @torch.no_grad()

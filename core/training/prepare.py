@@ -74,7 +74,7 @@ def short_caption(settings: Settings) -> str:
 
 
 def sample_prompts(settings: Settings) -> list[str]:
-    return [fill_prompt(prompt, settings.dataset.trigger_word, settings.dataset.class_word) for prompt in settings.sampling.prompts] if settings.sampling.every else []
+    return [fill_prompt(prompt, settings.dataset.trigger_word, settings.dataset.class_word) for prompt in settings.sampling.prompts]
 
 
 def placements_of(dataset: Dataset, settings: Settings) -> dict[str, Placement]:

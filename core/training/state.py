@@ -147,10 +147,10 @@ def restore_checkpoint(state: TrainState, folder: Path, settings: Settings) -> N
         set_lora_weights(state.transformer, transformer)
         if state.text_encoder:
             state.text_encoder.set_weights(encoder)
-        if (folder / AVERAGE_PART).exists():
+        if settings.train.ema_decay:
             state.average = safetensors.torch.load_file(folder / AVERAGE_PART)
         state.optimizer.load_state_dict(torch.load(folder / "optimizer.pt", weights_only=True))
-        if state.text_encoder and (folder / "encoder-optimizer.pt").exists():
+        if state.text_encoder and record["step"] < settings.text_encoder_steps:
             state.text_encoder.optimizer.load_state_dict(torch.load(folder / "encoder-optimizer.pt", weights_only=True))
     except (OSError, ValueError) as error:
         raise UserError(f"The checkpoint is not complete: {error}", str(folder), "Start a new run from its LoRA file instead (RESUME_FROM): the weights go on, the optimizer starts anew.") from None

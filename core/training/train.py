@@ -16,7 +16,7 @@ from core.flux.lora import set_lora_weights
 from core.flux.lora_file import LoraFile, load_encoder_weights, load_lora_weights, read_lora_header
 from core.flux.model_folder import open_model_folder
 from core.flux.models import choose_hardware, free_memory, quiet_libraries
-from core.runs import Run
+from core.runs import Run, Wishes
 from core.settings import Settings, warnings_of
 from core.signs import EarlyStop, best_round, early_stop
 from core.training.ending import end_early, publish
@@ -31,9 +31,11 @@ from core.training.step import Parts, StepGivenUp, train_step
 from core.training.text_encoder import build_text_encoder, encoder_rank
 from core.training.world import World
 
+NO_WISHES = Wishes()
 
-def train(run: Run, should_stop: Callable[[], bool], resume: bool, world: World | None = None) -> Iterator[RunEvent]:
-    """Train the run to its end or until `should_stop`; with `resume`, from its newest whole checkpoint.
+
+def train(run: Run, should_stop: Callable[[], bool], resume: bool, world: World | None = None, wishes: Wishes = NO_WISHES) -> Iterator[RunEvent]:
+    """Train the run to its end or until `should_stop`; with `resume`, from its newest whole checkpoint. `wishes` are granted between two steps.
 
     Every process of `world` runs this; only the first writes files. Raises UserError, with everything up to the last checkpoint on disk.
     """
@@ -74,7 +76,7 @@ def train(run: Run, should_stop: Callable[[], bool], resume: bool, world: World 
     yield Phase(what=f"In memory: {plan_words(*rungs[0], shape, free)}")
     state = build_state(parts, rungs[0][0], checkpoint[1] if checkpoint else None)
     seen = run.log.read()[0] if world.is_main else []
-    yield from _remembered(_loop(state, parts, [plan for plan, _ in rungs[1:]], should_stop, began, seen), seen)
+    yield from _remembered(_loop(state, parts, [plan for plan, _ in rungs[1:]], should_stop, wishes, began, seen), seen)
 
 
 def _remembered(events: Iterator[RunEvent], seen: list[RunEvent]) -> Iterator[RunEvent]:
@@ -113,6 +115,8 @@ def build_state(parts: Parts, plan: MemoryPlan, checkpoint: Path | None) -> Trai
 def _has_encoder(checkpoint: Path) -> bool:
     from safetensors import safe_open
 
+    if not (checkpoint / "lora.safetensors").is_file():
+        return False  # restoring it will say what is missing
     with safe_open(checkpoint / "lora.safetensors", "pt") as opened:
         return bool(split(dict.fromkeys(opened.keys()))[1])
 
@@ -138,7 +142,7 @@ def _unfolded(weights: dict[str, torch.Tensor], scale: float) -> dict[str, torch
     return {name: tensor / scale if ".lora_B." in name else tensor for name, tensor in weights.items()}
 
 
-def _loop(state: TrainState, parts: Parts, thriftier: list[MemoryPlan], should_stop: Callable[[], bool], began: float, seen: list[RunEvent]) -> Iterator[RunEvent]:
+def _loop(state: TrainState, parts: Parts, thriftier: list[MemoryPlan], should_stop: Callable[[], bool], wishes: Wishes, began: float, seen: list[RunEvent]) -> Iterator[RunEvent]:
     """`seen` is the log so far, this loop's own events included."""
     settings, world = parts.settings, parts.world
     steps, saved_step, saved_at, measured = settings.train.steps, state.step, time.monotonic(), None
@@ -155,18 +159,21 @@ def _loop(state: TrainState, parts: Parts, thriftier: list[MemoryPlan], should_s
             break
         if not world.is_main:
             continue
-        save_due = _is_checkpoint_due(state.step, time.monotonic() - saved_at, settings)
+        is_save_wished = wishes.save()
+        save_due = is_save_wished or _is_checkpoint_due(state.step, time.monotonic() - saved_at, settings)
         measured = None
         if save_due or _is_due(state.step, settings.train.validate_every, steps):
             measured = measure_fixed_noise(state, parts)
             yield measured
-        if _is_due(state.step, settings.sampling.every, steps):
+        if wishes.sample() or _is_due(state.step, settings.sampling.every, steps):
             yield from _samples(state, parts, should_stop, seen)
         if save_due and state.step < steps:
             for event in _periodic_checkpoint(state, parts, measured, seen):
                 if isinstance(event, CheckpointSaved):
                     saved_step, saved_at = state.step, time.monotonic()
                 yield event
+        if is_save_wished and state.step < steps:
+            yield from _publish_on_wish(state, parts)
         end = _early_stop(parts, seen)
     if not world.is_main:
         return
@@ -251,7 +258,17 @@ def _periodic_checkpoint(state: TrainState, parts: Parts, measured: FixedNoiseLo
         yield Warned(what=f"No space for the checkpoint of step {state.step}; training goes on. Free some space before the next one.")
 
 
+def _publish_on_wish(state: TrainState, parts: Parts) -> Iterator[RunEvent]:
+    """The LoRA as it stands, to be looked at while training goes on; a full disk costs this file only."""
+    try:
+        yield from publish(state.weights_to_publish(), state.step, parts)
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        yield Warned(what=f"No space for the LoRA of step {state.step}; training goes on. Free some space, then save again.")
+
+
 def _saved(state: TrainState, parts: Parts, measured: FixedNoiseLoss | None, seen: list[RunEvent]) -> CheckpointSaved:
     run, best = parts.run, best_round(seen) if parts.settings.train.stop_early else None
     folder = save_checkpoint(state, run, measured.held_out if measured else None, best.step if best else None)
-    return CheckpointSaved(step=state.step, file=str(folder.relative_to(run.folder)))
+    return CheckpointSaved(step=state.step, file=folder.relative_to(run.folder).as_posix())

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 import safetensors
@@ -21,18 +22,27 @@ from core.evaluation.scores import load_scores
 from core.evaluation.twin import compare_twins, load_twins
 from core.events import RunFinished, RunStopped
 from core.flux.lora_file import load_lora_weights, read_lora_header
+from core.runs import RunStore
 from core.settings import POCKET_FLUX
+from tests.conftest import short_settings
 from tests.core.scores import picture, table
 from tests.core.training import go, run_of
 
 PROMPTS = ("portrait of ohwx person, wearing a red shirt, on a beach, front view, soft light", "portrait of person, wearing a blue shirt, in a park, front view, soft light")
 
 
-@pytest.fixture
-def run(short_run):
-    found = run_of(short_run(train__keep_checkpoints=9))
+@pytest.fixture(scope="module")
+def trained(photos, tmp_path_factory):
+    """One run of four steps with a checkpoint at the second, for all tests here."""
+    found = run_of(short_settings(photos, tmp_path_factory.mktemp("trained") / "output", train__keep_checkpoints=9))
     go(found)
     return found
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    shutil.copytree(trained.output, tmp_path / "output")
+    return RunStore(tmp_path / "output").load(trained.name)
 
 
 def request(run, **changes):

@@ -108,3 +108,36 @@ def test_a_storage_error_names_the_remedy(tmp_path, number, word):
 def test_a_log_is_json_lines(tmp_path):
     append_line(tmp_path / "log", {"what": "Ünï \n 日本"})
     assert json.loads((tmp_path / "log").read_text().splitlines()[0]) == {"what": "Ünï \n 日本"}
+
+
+def test_a_disk_that_takes_a_part_of_a_line_gets_none_of_it(tmp_path, monkeypatch):
+    log = tmp_path / "events.jsonl"
+    append_line(log, {"step": 1})
+    whole = log.read_bytes()
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, line: write(descriptor, line[:5]))
+    with pytest.raises(OSError) as raised:
+        append_line(log, {"step": 2})
+    monkeypatch.undo()
+    assert raised.value.errno == errno.ENOSPC and log.read_bytes() == whole
+    append_line(log, {"step": 2})
+    assert [record["step"] for record in read_lines(log)[0]] == [1, 2]
+
+
+def test_a_rename_outlasts_a_reader_that_holds_the_file_open_for_a_moment(tmp_path, monkeypatch):
+    """As Windows answers while somebody reads; a place that stays closed is still an error."""
+    replace, refusals = os.replace, []
+
+    def busy(old, new):
+        if len(refusals) < 3:
+            refusals.append(new)
+            raise PermissionError(errno.EACCES, "used by another process")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", busy)
+    write_atomic(tmp_path / "run.json", b"new")
+    assert (tmp_path / "run.json").read_bytes() == b"new" and len(refusals) == 3
+    monkeypatch.setattr(os, "replace", lambda old, new: (_ for _ in ()).throw(PermissionError(errno.EACCES, "closed")))
+    with pytest.raises(PermissionError):
+        write_atomic(tmp_path / "run.json", b"newer")
+    assert (tmp_path / "run.json").read_bytes() == b"new" and len(list(tmp_path.iterdir())) == 1

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,16 @@ def test_a_python_that_is_new_enough_is_found():
 def test_no_python_is_said(tmp_path):
     result = subprocess.run(["/bin/bash", "-c", "source scripts/setup.sh; find_python"], cwd=ROOT, env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=30)
     assert result.returncode != 0 and "3.11" in result.stderr
+
+
+def test_of_several_pythons_the_one_with_a_cuda_torch_is_taken(tmp_path):
+    """The provider's images carry newer Pythons beside the one their torch is installed for."""
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("class version: cuda = '12.8'\n")
+    for name, more in (("python3.13", ""), ("python3.12", f"PYTHONPATH={tmp_path} ")):
+        wrapper = tmp_path / "bin" / name
+        wrapper.parent.mkdir(exist_ok=True)
+        wrapper.write_text(f'#!/bin/sh\n{more}exec {sys.executable} -S "$@"\n')
+        wrapper.chmod(0o755)
+    shadow = "for name in python3 python python3.11; do eval \"$name() { return 1; }\"; done; "
+    assert in_setup(f"{shadow} find_python_with_cuda_torch", PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}").stdout.strip() == "python3.12"

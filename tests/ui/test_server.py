@@ -1,173 +1,243 @@
-"""The server as the internet sees it: closed without the token, only our own pages may call, files by listing only."""
+"""The server as a process: up at once, one per folder, gone in under four seconds with everything saved, at home behind any proxy."""
 
+import http.client
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
 import time
 
 import pytest
-from PIL import Image
-from starlette.testclient import TestClient
 
-import ui.server.gate as gate_module
-from core.presets import guide_variables
+from core.events import RunStarted
+from core.ownership import Claim, Heartbeat
+from core.presets import resolve
 from core.runs import RunStore
-from ui.server.files import picture_file
-from ui.server.gate import Gate, access_token, cookie_secret
-from ui.server.serve import build_app
-from ui.studio import Studio
+from core.tasks import interrupted_run
+from tests.conftest import ROOT
+from tests.ui.certificates import self_signed
+from tests.ui.cut_proxy import CutProxy
+from tests.ui.running import HOST, TOKEN
 
-TOKEN = "a-token-of-enough-length"
-HOST = "https://pod-7860.example.net"
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+ENOUGH = 90
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory, demo_subject):
-    root = tmp_path_factory.mktemp("output")
-    (root / "samples" / "anna").mkdir(parents=True)
-    Image.new("RGB", (8, 8)).save(root / "samples" / "anna" / "step-000000-0.webp")
-    (root / "samples" / "anna" / "note.txt").write_text("no picture")
-    (root / "anna.safetensors").write_bytes(b"weights")
-    (root / "secret.txt").write_text("secret")
-    return build_app(Studio(RunStore(root), guide_variables({})), TOKEN, b"secret" * 8)
+class App:
+    """`python app.py` on a free port."""
+
+    def __init__(self, output, log, *arguments, **variables):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.log = log
+        self.began = time.monotonic()
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("RUNPOD")} | {"OUT_DIR": str(output), "OMP_NUM_THREADS": "1", "APP_TOKEN": TOKEN} | variables
+        with open(log, "w") as opened:
+            self.process = subprocess.Popen([sys.executable, "app.py", "--port", str(self.port), *arguments], cwd=ROOT, env=environment, stdout=opened, stderr=opened)
+
+    def ask(self, path, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request("GET", path, headers={"host": f"localhost:{self.port}"} | headers)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
+    def wait_for(self, status, path="/healthz"):
+        while time.monotonic() - self.began < ENOUGH and self.process.poll() is None:
+            try:
+                if (answer := self.ask(path))[0] == status:
+                    return answer[1]
+            except OSError:
+                pass
+            time.sleep(0.05)
+        pytest.fail(f"never {status}: {self.log.read_text()}")
+
+    def stream(self):
+        """An open heartbeat, as every tab holds one."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.request("GET", "/gradio_api/heartbeat/x", headers={"host": f"localhost:{self.port}", "authorization": f"Bearer {TOKEN}"})
+        assert connection.getresponse().status == 200
+        return connection
+
+    def ends(self, number=signal.SIGTERM):
+        """Exit code and seconds after a signal."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        return self.process.wait(60), time.monotonic() - began
 
 
 @pytest.fixture
-def client(app):
-    app.failed_tries.clear()
-    return TestClient(app, base_url=HOST, follow_redirects=False)
+def app(tmp_path):
+    started = []
+
+    def start(*arguments, output=tmp_path / "output", **variables):
+        started.append(App(output, tmp_path / f"log-{len(started)}.txt", *arguments, **variables))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.wait()
 
 
-@pytest.fixture
-def owner(client):
-    assert client.post("/login", data={"token": TOKEN}).status_code == 303
-    return client
+def test_it_answers_at_once_leads_in_when_it_is_built_and_leaves_with_open_streams(app, demo_subject):
+    studio = app("--public")
+    early = json.loads(studio.wait_for(503))
+    assert early == {"ok": False} and studio.ask("/")[0] == 303 and studio.ask("/login")[0] == 200 and studio.ask("/config")[0] == 401
+    page = studio.ask("/", authorization=f"Bearer {TOKEN}")
+    assert page[0] == 200 and "starting" in page[1] and 'http-equiv="refresh"' in page[1]
+    assert studio.ask("/config", authorization=f"Bearer {TOKEN}")[0] == 503
+    studio.wait_for(200)
+    assert "gradio" in studio.ask("/", authorization=f"Bearer {TOKEN}")[1]
+    streams = [studio.stream() for _ in range(5)]
+    code, seconds = studio.ends()
+    assert code == 0 and seconds < 4 and len(streams) == 5
+    assert "Traceback" not in studio.log.read_text()
 
 
-def routes(app):
-    """(method, path) of every route, those of mounted applications too."""
-    for route in app.routes:
-        inner = getattr(route, "app", None) or getattr(route, "original_router", None)
-        if hasattr(inner, "routes"):
-            yield from routes(inner)
-        for method in getattr(route, "methods", None) or ():
-            yield method, route.path
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_the_page_is_still_built_ends_it_at_once(app, number):
+    studio = app()
+    studio.wait_for(503)
+    code, seconds = studio.ends(number)
+    assert code == 0 and seconds < 4
 
 
-def test_every_route_is_closed_without_the_token(app, client):
-    found = {(method, path) for method, path in routes(app.app) if path != "/healthz"}
-    assert len(found) > 60
-    for method, path in found:
-        answer = client.request(method, path.replace("{", "").replace("}", "").replace(":path", ""))
-        assert answer.status_code in (303, 401), (method, path, answer.status_code)
+def test_sigterm_in_the_middle_of_a_training_saves_it_within_four_seconds_under_open_streams(app, photos, tmp_path):
+    """The run is picked up by AUTO_RESUME, as after a pod's restart, and is picked up again after the signal."""
+    store = RunStore(tmp_path / "output")
+    pairs = {"run.name": "anna", "run.output": store.root, "dataset.folder": photos, "train.steps": 5000, "train.batch_size": 1, "train.save_every": 2000, "train.validate_every": 0, "sampling.every": 0, "lora.rank": 4, "lora.alpha": 4}
+    run = store.create(resolve("demo", {}, [f"{key}={value}" for key, value in pairs.items()]).settings)
+    run.log.append(RunStarted(job="train", name="anna", steps=5000))
+    assert interrupted_run(store) == "anna"
+    studio = app(AUTO_RESUME="1")
+    studio.wait_for(200)
+    while steps_of(run) < 3 and time.monotonic() - studio.began < ENOUGH:
+        time.sleep(0.1)
+    assert studio.process.poll() is None and steps_of(run) >= 3, studio.log.read_text()
+    streams = [studio.stream() for _ in range(20)]
+    code, seconds = studio.ends()
+    assert code == 0 and seconds < 4 and len(streams) == 20, (code, seconds, studio.log.read_text())
+    assert run.log.ended().by == "shutdown" and run.newest_whole_checkpoint()[0][0] == steps_of(run) >= 3
+    assert interrupted_run(store) == "anna" and not (store.root / ".studio-owner.json").exists()
 
 
-@pytest.mark.parametrize("path", ["/config", "//config", "/./config", "/login/../config", "/healthz/../config", "/%68ealthz/..%2fconfig", "/docs", "/openapi.json", "/.env", "/gradio_api/file=/etc/passwd", "/photos", "/pictures/samples/anna/step-000000-0.webp", "/lora/anna.safetensors", "/gradio_api/heartbeat/x"])
-def test_ways_around_are_closed(client, path):
-    assert client.get(path).status_code in (303, 401, 404)
+def steps_of(run):
+    return max((event.step for event in run.log.read()[0] if event.kind == "step"), default=0)
 
 
-def test_health_and_login_are_open_and_say_nothing(client):
-    assert client.get("/healthz").json() == {"ok": True}
-    page = client.get("/login")
-    assert page.status_code == 200 and TOKEN not in page.text and "default-src 'none'" in page.headers["content-security-policy"]
-    assert client.get("/").headers["location"] == "login"
+def test_a_second_studio_says_who_holds_the_folder_and_opens_when_it_is_free(app, tmp_path):
+    first = app()
+    first.wait_for(200)
+    second = app()
+    assert json.loads(second.wait_for(503)) == {"ok": False}
+    deadline = time.monotonic() + 20
+    while "Another studio" not in second.log.read_text() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    holder = f"process {first.process.pid} on "
+    assert holder in second.log.read_text() and holder in second.ask("/", authorization=f"Bearer {TOKEN}")[1]
+    assert second.ask("/config")[0] == 503 and first.ask("/config")[0] == 200
+    first.ends()
+    second.wait_for(200)
+    assert second.ends()[0] == 0
 
 
-@pytest.mark.parametrize("token", ["", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "é", "x" * 3000])
-def test_a_wrong_token_does_not_open(client, token):
-    assert client.post("/login", data={"token": token}).status_code in (401, 413)
-    assert client.get("/config", headers={"authorization": f"Bearer {token}".encode()}).status_code == 401
-    assert client.get(f"/config?token={TOKEN}").status_code == 401
+def test_a_taken_port_and_a_weak_token_are_refused_in_words(app):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        studio = app("--port", str(taken.getsockname()[1]))
+        assert studio.process.wait(60) == 2 and "Choose another port" in studio.log.read_text()
+    studio = app("--public", APP_TOKEN="password")
+    assert studio.process.wait(60) == 2 and "too easy to guess" in studio.log.read_text() and "Traceback" not in studio.log.read_text()
 
 
-def test_the_cookie_is_strict_and_signed(client):
-    cookie = client.post("/login", data={"token": TOKEN}).headers["set-cookie"]
-    assert cookie.startswith("__Host-studio=") and all(word in cookie for word in ("Secure", "HttpOnly", "SameSite=lax", "Path=/")) and "Domain" not in cookie
-    value = cookie.split("=", 1)[1].split(";")[0]
-    expires, signature = value.split(".")
-    for forged in (f"{int(expires) + 9}.{signature}", value[:-1], f"{int(time.time()) - 9}.{signature}", "", "x.y", f"{'9' * 40}.{signature}"):
-        assert client.get("/config", headers={"cookie": f"__Host-studio={forged}"}, cookies=None).status_code in (200, 401)
-        assert TestClient(client.app, base_url=HOST).get("/config", headers={"cookie": f"__Host-studio={forged}"}).status_code == 401
+def test_another_pods_claim_holds_while_it_beats_and_ends_with_its_silence(tmp_path):
+    now, ours = [1000.0], [0.0]
+    theirs = Claim(tmp_path, "pod-a", now=lambda: now[0])
+    assert theirs.take() is None
+    theirs._lock.release()  # the file lock of another machine is not seen here
+    mine = Claim(tmp_path, "pod-b", now=lambda: now[0], monotonic=lambda: ours[0])
+    for _ in range(5):
+        assert "on pod-a" in mine.take()
+        ours[0] += 30
+        now[0] += 30
+        assert theirs.beat() is None
+    assert "on pod-a" in mine.take()
+    ours[0] += 61
+    assert mine.take() is None and "on pod-b" in theirs.beat()
+    theirs.release()
+    assert mine.beat() is None and mine.file.exists()
 
 
-def test_guessing_is_braked_and_the_owner_still_gets_in(client):
-    answers = [client.post("/login", data={"token": f"guess-{number}"}).status_code for number in range(14)]
-    assert answers == [401] * 10 + [429] * 4
-    assert client.post("/login", data={"token": TOKEN}).status_code == 303
+def test_a_restarted_pod_a_claim_of_last_week_and_a_damaged_one_are_taken_over_at_once(tmp_path):
+    old = Claim(tmp_path, "pod-a", now=lambda: 1000.0)
+    assert old.take() is None
+    old._lock.release()
+    assert Claim(tmp_path, "pod-a", now=lambda: 1001.0).take() is None
+    for text in ("", "{", '{"machine": 1}'):
+        folder = tmp_path / f"damaged-{len(text)}"
+        folder.mkdir()
+        (folder / ".studio-owner.json").write_text(text)
+        assert Claim(folder, "pod-b").take() is None
+    week = tmp_path / "week"
+    gone = Claim(week, "pod-a", now=lambda: 1000.0)
+    assert gone.take() is None
+    gone._lock.release()
+    assert Claim(week, "pod-b", now=lambda: 1000.0 + 7 * 86400).take() is None
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [{"sec-fetch-site": "same-site"}, {"sec-fetch-site": "cross-site"}, {"origin": "https://other-7860.example.net"}, {"origin": "null"}, {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}],
-)
-def test_other_pages_cannot_call_with_the_owners_cookie(owner, headers):
-    for answer in (owner.get("/config", headers=headers), owner.post("/gradio_api/queue/join", json={}, headers=headers)):
-        assert answer.status_code == 403 and "access-control-allow-origin" not in answer.headers
+def test_the_heartbeat_says_who_took_over_and_outlives_a_disk_that_refuses(tmp_path, monkeypatch, capsys):
+    claim = Claim(tmp_path, "pod-a")
+    assert claim.take() is None
+    heartbeat = Heartbeat(claim, seconds=0.01)
+    beats = []
+
+    def refuse(*_):
+        beats.append(1)
+        raise OSError(122, "Disk quota exceeded")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("core.ownership.os.utime", refuse)
+        heartbeat.start()
+        while len(beats) < 3:
+            time.sleep(0.01)
+    claim.file.write_text(json.dumps({"machine": "pod-b", "process": 1}))
+    deadline = time.monotonic() + 10
+    while heartbeat.lost is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    heartbeat.stop()
+    assert heartbeat.lost == "process 1 on pod-b" and "quota" in capsys.readouterr().out
 
 
-def test_a_link_from_elsewhere_may_open_the_page(owner):
-    assert owner.get("/", headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}).status_code == 200
+@pytest.mark.parametrize("header", [b"X-Forwarded-Proto: https", b"", b"X-Forwarded-Proto: http", b"X-Forwarded-Proto: gopher", b"X-Forwarded-Proto: https\r\nX-Forwarded-Host: pod-7860.proxy.example.net"])
+def test_behind_a_proxy_that_ends_tls_the_login_and_the_page_work_whatever_it_says(running, tmp_path, header):
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    with CutProxy(running.port, tls=self_signed(tmp_path), header=header) as proxy:
+
+        def ask(method, path, body=None, **headers):
+            connection = http.client.HTTPSConnection("127.0.0.1", proxy.port, timeout=20, context=trusting)
+            connection.request(method, path, body, {"host": HOST, "origin": f"https://{HOST}", "sec-fetch-site": "same-origin"} | headers)
+            response = connection.getresponse()
+            answer = response.status, response.getheader("set-cookie"), response.getheader("location"), response.read().decode()
+            connection.close()
+            return answer
+
+        assert ask("GET", "/")[0::2][0] == 303
+        status, cookie, location, _ = ask("POST", "/login", f"token={TOKEN}", **{"content-type": "application/x-www-form-urlencoded"})
+        assert (status, location) == (303, "./") and cookie.startswith("__Host-studio=") and "Secure" in cookie
+        page = ask("GET", "/", cookie=cookie.split(";")[0])
+        assert page[0] == 200 and "gradio" in page[3]
 
 
-def test_the_page_works_with_the_cookie_and_carries_safe_headers(owner):
-    answer = owner.get("/config")
-    assert answer.status_code == 200 and TOKEN not in answer.text
-    assert answer.headers["x-content-type-options"] == "nosniff" and answer.headers["x-robots-tag"] == "noindex" and answer.headers["x-frame-options"] == "SAMEORIGIN"
-
-
-def test_websockets_are_closed(client):
-    from starlette.websockets import WebSocketDisconnect
-
-    with pytest.raises(WebSocketDisconnect) as raised, client.websocket_connect("/anything"):
-        pass
-    assert raised.value.code == 4403
-
-
-def test_pictures_and_loras_are_served_to_the_owner(owner):
-    assert owner.get("/pictures/samples/anna/step-000000-0.webp").headers["content-type"] == "image/webp"
-    assert owner.get("/lora/anna.safetensors").content == b"weights"
-    photo = owner.get("/photos", params={"folder": "data/demo-subject", "name": "photo-01", "side": 64})
-    assert photo.status_code == 200 and photo.headers["content-type"] == "image/webp"
-
-
-@pytest.mark.parametrize("path", ["/lora/secret.txt", "/lora/..%2fanna.safetensors", "/pictures/samples/anna/note.txt", "/pictures/samples/../secret.txt", "/pictures/samples/anna/..%2f..%2fsecret.txt", "/pictures/anna.safetensors", "/photos?folder=/etc&name=passwd", "/photos?folder=data/demo-subject&name=../../app"])
-def test_nothing_but_listed_files_is_served(owner, path):
-    assert owner.get(path).status_code == 404
-
-
-def test_links_are_not_followed(tmp_path):
-    (tmp_path / "samples" / "anna").mkdir(parents=True)
-    Image.new("RGB", (8, 8)).save(tmp_path / "outside.png")
-    (tmp_path / "samples" / "anna" / "link.png").symlink_to(tmp_path / "outside.png")
-    (tmp_path / "samples" / "berta").symlink_to(tmp_path)
-    assert picture_file(tmp_path, "samples/anna/link.png") is None and picture_file(tmp_path, "samples/berta/outside.png") is None
-
-
-@pytest.mark.parametrize("path", ["/gradio_api/file=../app.py", "/gradio_api/file=/proc/self/environ", "/gradio_api/file=app.py", "/gradio_api/file=data/demo-subject/photo-01.png"])
-def test_gradios_own_file_route_gives_nothing_away(owner, path):
-    assert owner.get(path).status_code in (403, 404)
-
-
-def test_token_and_secret_are_kept_for_the_owner_only(tmp_path):
-    token, secret = access_token(tmp_path / "s", {}), cookie_secret(tmp_path / "s")
-    assert len(token) >= 24 and access_token(tmp_path / "s", {}) == token and cookie_secret(tmp_path / "s") == secret
-    assert access_token(tmp_path / "s", {"APP_TOKEN": "given"}) == "given"
-    assert all(file.stat().st_mode & 0o077 == 0 for file in (tmp_path / "s").iterdir())
-
-
-def test_a_short_token_is_refused():
-    with pytest.raises(ValueError, match="16"):
-        Gate(lambda *_: None, "short", b"x")
-
-
-def test_without_a_token_other_origins_are_still_refused(tmp_path):
-    local = TestClient(build_app(Studio(RunStore(tmp_path), {}), None, b"x" * 32), base_url="http://127.0.0.1:7860")
-    assert local.get("/config").status_code == 200
-    assert local.get("/config", headers={"sec-fetch-site": "cross-site"}).status_code == 403
-    assert gate_module.COOKIE_SECONDS > 0
-
-
-def test_gradios_risky_switches_are_off(app):
-    page = next(route.app.blocks for route in app.app.routes if hasattr(getattr(route, "app", None), "blocks"))
-    config = page.config
-    assert not config.get("run_history") and not config.get("analytics_enabled") and not config.get("mcp_server") and not config.get("is_space")
-    assert all(dependency["api_visibility"] == "private" for dependency in config["dependencies"])
-    assert len(config["dependencies"]) >= 10
+def test_a_client_that_says_nothing_loses_its_connection(running, monkeypatch):
+    monkeypatch.setattr("ui.server.patience.SECONDS_FOR_A_REQUEST", 0.3)
+    silent = [socket.create_connection(("127.0.0.1", running.port), timeout=10) for _ in range(50)]
+    silent[0].sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+    assert all(connection.recv(10) == b"" for connection in silent)
+    assert running.ask("GET", "/healthz").status == 200

@@ -4,10 +4,8 @@ import hashlib
 import http.client
 import json
 import os
-import shutil
 import threading
 import time
-from collections import namedtuple
 
 import fastapi
 import numpy as np
@@ -22,11 +20,13 @@ from core.errors import Refused, UserError
 from core.runs import RunStore
 from tests.core.archives import pack, png
 from tests.ui.cut_proxy import CutProxy
+from tests.ui.running import TOKEN
+from ui.server.credentials import Credentials
 from ui.server.gate import Gate
+from ui.server.login import Brake
 from ui.server.uploads import add_upload_routes
 from ui.studio import Studio
 
-TOKEN = "a-token-of-enough-length"
 BATCH = "ab" * 8
 
 
@@ -138,8 +138,7 @@ def test_too_much_on_the_way_and_a_full_disk_are_said(client, dataset, monkeypat
     monkeypatch.setattr(inbox_module, "MOST_WAITING", 100)
     assert client.post("/uploads", json={"folder": str(dataset), "name": "a.jpg", "size": 80, "modified": 0}).status_code == 200
     assert "on their way" in client.post("/uploads", json={"folder": str(dataset), "name": "b.jpg", "size": 80, "modified": 0}).json()["what"]
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**12, 10**12, 2**29))
+    monkeypatch.setattr(inbox_module, "free_bytes", lambda _: 2**29)
     answer = client.post("/uploads", json={"folder": str(dataset), "name": "c.jpg", "size": 1, "modified": 0})
     assert answer.status_code == 422 and "0.5 GiB left" in answer.json()["what"]
 
@@ -221,7 +220,7 @@ def test_unknown_batches_and_junk_are_answered_in_words_and_codes(client, datase
 @pytest.fixture
 def running(routes, tmp_path):
     """The routes behind the gate, on a real socket."""
-    config = uvicorn.Config(Gate(routes, TOKEN, b"x" * 32), host="127.0.0.1", port=0, log_level="critical")
+    config = uvicorn.Config(Gate(routes, Credentials(TOKEN, b"x" * 32), Brake()), host="127.0.0.1", port=0, log_level="critical")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

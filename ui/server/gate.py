@@ -5,122 +5,131 @@ Deny by default: a route that is added later is closed by construction. Only the
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import os
-import secrets
-import time
-from collections.abc import Mapping
-from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ui.server.bodies import answer_with_limit, is_a_length
+from ui.server.credentials import COOKIE_SECONDS, Credentials
+from ui.server.headers import with_safe_headers
+from ui.server.login import Brake, given_token, login_page
 
 OPEN_PATHS = frozenset({"/healthz"})
-COOKIE_SECONDS = 14 * 86400
-SHORTEST_TOKEN = 16
-LARGEST_LOGIN = 4096
-TRIES_PER_MINUTE = 10
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
-SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"), (b"x-frame-options", b"SAMEORIGIN"), (b"x-robots-tag", b"noindex"))
+# What Gradio serves and this page never asks for: not even the owner's browser may be led there.
+SHUT_PATHS = (
+    "/monitoring", "/pwa_icon", "/gradio_api/api", "/gradio_api/call", "/gradio_api/custom_component", "/gradio_api/deep_link", "/gradio_api/dev", "/gradio_api/mcp", "/gradio_api/monitoring", "/gradio_api/openapi.json",
+    "/gradio_api/process_recording", "/gradio_api/proxy=", "/gradio_api/run-history", "/gradio_api/runs", "/gradio_api/stream", "/gradio_api/vibe",
+)  # fmt: skip
+NOT_LOCAL = "This studio asks for no access token, so it answers to localhost only. Open it as http://localhost, or start it with --public."
 
 
 class Gate:
-    """ASGI middleware. Without a token (loopback) it still refuses calls from other origins."""
+    """ASGI middleware. Without a token (loopback) it still refuses other origins and other names of this machine."""
 
-    def __init__(self, app: ASGIApp, token: str | None, secret: bytes) -> None:
-        if token is not None and len(token) < SHORTEST_TOKEN:
-            raise ValueError(f"the access token has {len(token)} characters; {SHORTEST_TOKEN} are the least")
+    def __init__(self, app: ASGIApp, credentials: Credentials, brake: Brake) -> None:
         self.app = app
-        self.token = token
-        self.secret = secret
-        self.failed_tries: list[float] = []
+        self.credentials = credentials
+        self.brake = brake
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
+        if scope["type"] == "lifespan":
             return await self.app(scope, receive, send)
-        connection = HTTPConnection(scope)
-        is_http = scope["type"] == "http"
-        if is_http and scope["path"] in OPEN_PATHS and scope["method"] in ("GET", "HEAD"):
-            return await self.app(scope, receive, send)
-        if is_http and scope["path"] == "/login" and self.token is not None:
-            return await (await self._login(connection, scope, receive))(scope, receive, send)
-        refusal = self._refusal(connection, scope)
-        if refusal is None:
-            headers = [(name, value) for name, value in scope["headers"] if name != b"origin"]
-            return await self.app({**scope, "headers": headers}, receive, _with_safe_headers(send))
-        if is_http:
-            return await refusal(scope, receive, send)
-        await receive()
-        await send({"type": "websocket.close", "code": 4403})
+        if scope["type"] == "websocket":
+            return await self._websocket(scope, receive, send)
+        await self._http(scope, receive, with_safe_headers(send))
 
-    def _refusal(self, connection: HTTPConnection, scope: Scope) -> Response | None:
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        connection = HTTPConnection(scope)
+        if scope["path"] in OPEN_PATHS and scope["method"] in ("GET", "HEAD"):
+            return await self.app(scope, receive, send)
+        if not is_a_length(connection.headers.get("content-length")):
+            return await PlainTextResponse("the content-length is no number", 400)(scope, receive, send)
+        if scope["path"] == "/login":
+            return await (await self._login(connection, scope, receive))(scope, receive, send)
+        refusal = await self._refusal(connection, scope)
+        if refusal is not None:
+            return await refusal(scope, receive, send)
+        # Gradio reflects any Origin it sees with credentials allowed; it sees none.
+        headers = [(name, value) for name, value in scope["headers"] if name != b"origin"]
+        await answer_with_limit(self.app, {**scope, "headers": headers}, receive, send)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The page uses none; one that passes here finds no route behind."""
+        connection = HTTPConnection(scope)
+        code = 4401 if not self._is_known(connection) else 4403 if not is_same_origin(connection) else None
+        if code is None:
+            return await self.app(scope, receive, send)
+        await receive()
+        await send({"type": "websocket.close", "code": code})
+
+    async def _refusal(self, connection: HTTPConnection, scope: Scope) -> Response | None:
         """None for a request that may pass."""
-        if self.token is not None and not self._is_known(connection):
-            is_page = scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and scope["path"] == "/"
+        if not self._is_known(connection):
+            if self.credentials.token is None:
+                return PlainTextResponse(NOT_LOCAL, 403)
+            if connection.headers.get("authorization"):
+                return PlainTextResponse("login required", await self.brake.wrong())
+            is_page = scope["method"] in ("GET", "HEAD") and scope["path"] == "/"
             return RedirectResponse("login", 303) if is_page else PlainTextResponse("login required", 401)
-        opens_page = scope["type"] == "http" and scope["method"] == "GET" and connection.headers.get("sec-fetch-dest") == "document"
-        if not opens_page and not is_same_origin(connection):
+        if not self._opens_page(connection, scope) and not is_same_origin(connection):
             return PlainTextResponse("requests from other origins are refused", 403)
+        if scope["path"].startswith(SHUT_PATHS):
+            return PlainTextResponse("not found", 404)
         return None
 
+    def _opens_page(self, connection: HTTPConnection, scope: Scope) -> bool:
+        """A link from elsewhere may open the page itself in a tab of its own, and nothing else."""
+        return scope["method"] == "GET" and scope["path"] == "/" and connection.headers.get("sec-fetch-dest") == "document"
+
     def _is_known(self, connection: HTTPConnection) -> bool:
-        bearer = connection.headers.get("authorization", "").removeprefix("Bearer ")
-        return self._is_token(bearer) or self._is_signed(connection.cookies.get(cookie_name(connection), ""))
-
-    def _is_token(self, text: str) -> bool:
-        return self.token is not None and hmac.compare_digest(text.encode(), self.token.encode())
-
-    def _sign(self, expires: int) -> str:
-        message = f"{expires}:{hashlib.sha256((self.token or '').encode()).hexdigest()}"
-        return f"{expires}.{hmac.new(self.secret, message.encode(), 'sha256').hexdigest()}"
-
-    def _is_signed(self, cookie: str) -> bool:
-        expires = cookie.partition(".")[0]
-        if not (expires.isascii() and expires.isdigit() and len(expires) < 16):
-            return False
-        return int(expires) > time.time() and hmac.compare_digest(cookie.encode(), self._sign(int(expires)).encode())
+        """Without a token, whoever calls this machine by its local name: a page that makes another name point here gets nothing."""
+        if self.credentials.token is None:
+            return is_local(connection.headers.get("host", ""))
+        scheme, _, bearer = connection.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self.credentials.is_token(bearer.strip()):
+            return True
+        return self.credentials.is_cookie(connection.cookies.get(cookie_name(connection), ""))
 
     async def _login(self, connection: HTTPConnection, scope: Scope, receive: Receive) -> Response:
+        if self.credentials.token is None:
+            return RedirectResponse("./", 303)
         if scope["method"] in ("GET", "HEAD"):
             return login_page("", 200)
-        if scope["method"] != "POST" or not is_same_origin(connection):
-            return PlainTextResponse("refused", 403)
-        self.failed_tries = [then for then in self.failed_tries if time.monotonic() - then < 60]
-        body = b""
-        while True:
-            message = await receive()
-            body += message.get("body", b"")
-            if len(body) > LARGEST_LOGIN:
-                return PlainTextResponse("too large", 413)
-            if not message.get("more_body"):
-                break
-        given = parse_qs(body.decode("utf-8", "replace")).get("token", [""])[0].strip()
-        # The owner's token always opens; the brake only counts and slows what is wrong.
-        if self._is_token(given):
+        if scope["method"] != "POST":
+            return PlainTextResponse("method not allowed", 405, {"allow": "GET, HEAD, POST"})
+        if not is_same_origin(connection):
+            return PlainTextResponse("requests from other origins are refused", 403)
+        given = await given_token(receive)
+        if given is None:
+            return PlainTextResponse("no token arrived", 413)
+        if self.credentials.is_token(given):
             return self._welcome(connection)
-        if len(self.failed_tries) >= TRIES_PER_MINUTE:
-            return login_page("Too many wrong tries in this minute.", 429)
-        self.failed_tries.append(time.monotonic())
-        return login_page("That token is not right.", 401)
+        status = await self.brake.wrong()
+        return login_page("That token is not right." if status == 401 else "Too many wrong tries in this minute; answers come slowly now. The right token opens at any time.", status)
 
     def _welcome(self, connection: HTTPConnection) -> Response:
         response = RedirectResponse("./", 303)
-        value = self._sign(int(time.time()) + COOKIE_SECONDS)
-        response.set_cookie(cookie_name(connection), value, COOKIE_SECONDS, path="/", secure=not is_local(connection), httponly=True, samesite="lax")
+        secure = not is_local(host_of(connection))
+        response.set_cookie(cookie_name(connection), self.credentials.cookie(), COOKIE_SECONDS, path="/", secure=secure, httponly=True, samesite="lax")
         return response
 
 
-def is_local(connection: HTTPConnection) -> bool:
+def host_of(connection: HTTPConnection) -> str:
+    """As the browser named it. A page of another origin cannot add the forwarding header without being asked for permission first."""
+    return connection.headers.get("x-forwarded-host") or connection.headers.get("host", "")
+
+
+def is_local(host: str) -> bool:
     """Called as localhost: plain http, where browsers drop Secure cookies."""
-    return connection.headers.get("host", "").rpartition(":")[0] in LOCAL_HOSTS or connection.headers.get("host") in LOCAL_HOSTS
+    return host.lower() in LOCAL_HOSTS or host.lower().rpartition(":")[0] in LOCAL_HOSTS
 
 
 def cookie_name(connection: HTTPConnection) -> str:
     """__Host- pins the cookie to this very host: another pod's page cannot plant one."""
-    return "studio" if is_local(connection) else "__Host-studio"
+    return "studio" if is_local(host_of(connection)) else "__Host-studio"
 
 
 def is_same_origin(connection: HTTPConnection) -> bool:
@@ -128,52 +137,4 @@ def is_same_origin(connection: HTTPConnection) -> bool:
     if connection.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
         return False
     origin = connection.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == connection.headers.get("host")
-
-
-def _with_safe_headers(send: Send) -> Send:
-    async def send_with(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            present = {name.lower() for name, _ in message.get("headers", [])}
-            message = {**message, "headers": [*message.get("headers", []), *(header for header in SAFE_HEADERS if header[0] not in present)]}
-        await send(message)
-
-    return send_with
-
-
-def access_token(folder: Path, environment: Mapping[str, str]) -> str:
-    """APP_TOKEN, else the one kept in `folder`, else a new one kept there."""
-    return environment.get("APP_TOKEN") or _kept(folder / "access_token", lambda: secrets.token_urlsafe(24))
-
-
-def cookie_secret(folder: Path) -> bytes:
-    """Kept, so that a restart does not log everybody out."""
-    return _kept(folder / "cookie_secret", lambda: secrets.token_hex(32)).encode()
-
-
-def _kept(file: Path, make) -> str:
-    """What is in the file, or something new that only the owner may read."""
-    if file.is_file() and (kept := file.read_text(encoding="utf-8").strip()):
-        return kept
-    file.parent.mkdir(parents=True, exist_ok=True)
-    value = make()
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
-        opened.write(value)
-    return value
-
-
-def login_page(message: str, status: int) -> Response:
-    """The token may stand behind # in the address (printed so at start): it is never sent in a request line."""
-    policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; form-action 'self'"
-    return HTMLResponse(LOGIN_PAGE.replace("MESSAGE", message), status, headers={"content-security-policy": policy, "cache-control": "no-store", "x-frame-options": "DENY"})
-
-
-LOGIN_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Identity LoRA Studio</title>
-<style>body{font:16px system-ui,sans-serif;display:grid;place-items:center;min-height:90vh;margin:0;background:#f7f6f4;color:#24211d}
-form{display:grid;gap:.8rem;width:min(22rem,88vw)}h1{font-size:1.3rem;margin:0}input,button{font:inherit;padding:.6rem .7rem;border-radius:.5rem;border:1px solid #b7b1a8}
-button{background:#2f6f5e;color:#fff;border:0;cursor:pointer}p{color:#a3281c;min-height:1.2em;margin:0}
-@media(prefers-color-scheme:dark){body{background:#1b1a18;color:#eee}input{background:#2a2825;color:#eee}p{color:#ff9d91}}</style>
-<form method="post" action="login"><h1>Identity LoRA Studio</h1><label for="token">Access token</label>
-<input id="token" name="token" type="password" autocomplete="current-password" autofocus required>
-<p role="alert">MESSAGE</p><button>Open</button><small>The token was printed where the studio was started.</small></form>
-<script>if(location.hash.length>1){document.getElementById("token").value=location.hash.slice(1);history.replaceState(null,"",location.pathname);document.forms[0].submit()}</script></html>"""
+    return origin is None or urlsplit(origin).netloc.lower() in {connection.headers.get("host", "").lower(), host_of(connection).lower()} - {""}

@@ -3,72 +3,118 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import socket
+import sys
 import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
-import fastapi
-import gradio as gr
 import uvicorn
 
 from core.caption_tasks import captions_stop
-from ui.layout import build_page
-from ui.server.files import add_file_routes
+from core.errors import UserError
 from ui.server.gate import Gate
-from ui.server.scripts import HEAD as SCRIPTS
-from ui.server.scripts import add_script_routes
-from ui.server.uploads import add_upload_routes
+from ui.server.patience import PatientProtocol
 from ui.studio import Studio
-from ui.theme import CSS, HEAD, theme
 
-SECONDS_TO_SAVE = 4.0
-LARGEST_UPLOAD = "64mb"
-
-
-def build_app(studio: Studio, token: str | None, secret: bytes) -> Gate:
-    """The whole application; `token` None serves without login, for loopback only."""
-    app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-
-    @app.get("/healthz")
-    def healthz() -> dict[str, bool]:
-        return {"ok": True}
-
-    add_file_routes(app, studio)
-    add_upload_routes(app, studio)
-    add_script_routes(app)
-    page = build_page(studio).queue(default_concurrency_limit=8, max_size=200)
-    gr.mount_gradio_app(
-        app, page, path="/", theme=theme(), css=CSS, head=HEAD + SCRIPTS, footer_links=[], show_error=False, run_history=False, enable_monitoring=False, ssr_mode=False,
-        mcp_server=False, pwa=False, allowed_paths=[], max_file_size=LARGEST_UPLOAD,
-    )  # fmt: skip
-    return Gate(app, token, secret)
+# A pod gives 5 s between SIGTERM and SIGKILL; the rest of them is for the machine.
+SECONDS_TO_SAVE = 3.5
+SECONDS_FOR_STREAMS = 1
 
 
-def serve(app: Gate, studio: Studio, host: str, port: int) -> int:
-    """Until SIGINT or SIGTERM: then a running job finishes its step, saves, and the process ends. Returns the exit code."""
-    config = uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
+class Server:
+    """uvicorn on a thread: on the main thread it would end the process before anything is saved."""
+
+    def __init__(self, gate: Gate, host: str, port: int) -> None:
+        """Raises UserError when the port is taken: known at once, not in the log of a thread."""
+        self.socket = open_port(host, port)
+        config = uvicorn.Config(
+            gate, http=PatientProtocol, ws="none", lifespan="on", log_level="warning", access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=SECONDS_FOR_STREAMS,
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self.socket]}, name="http", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def is_up(self) -> bool:
+        return self._thread.is_alive()
+
+    def leave(self) -> None:
+        """Stop answering; open streams get a second. Returns at once."""
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # streams of closing tabs are no news
+        self._server.should_exit = True
+
+    def wait(self, seconds: float) -> None:
+        self._thread.join(max(0.0, seconds))
+
+
+def open_port(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise UserError(f"The address cannot be served: {error.strerror or error}.", f"{host}:{port}", "Choose another port (--port, or the variable PORT), or end what uses this one.") from None
+
+
+def serve(server: Server, opening: Future[None], studio: Studio, lost: Callable[[], str | None]) -> int:
+    """Until SIGINT or SIGTERM: then a running job finishes its step and saves, while the page closes. Returns the exit code.
+
+    `opening` is the studio being built elsewhere; `lost` says who took the folder over, if somebody did. Raises what `opening` raised.
+    """
     asked = threading.Event()
+    _on_signals(asked, studio)
+    while not asked.wait(0.2):
+        if opening.done():
+            opening.result()
+        if not server.is_up():
+            return _leave_for("The server ended by itself; the log above says why.", server, studio)
+        if holder := lost():
+            return _leave_for(f"Another studio has taken this folder over: {holder}.", server, studio)
+    leave(server, studio)
+    return 0
 
+
+def _leave_for(reason: str, server: Server, studio: Studio) -> int:
+    print(f"{reason} Saving and leaving.", file=sys.stderr)
+    ask_to_save(studio)
+    leave(server, studio)
+    return 1
+
+
+def leave(server: Server, studio: Studio) -> None:
+    """Page and job end side by side. A step that takes longer than there is time for goes on: whoever kills us decides how long it may."""
+    ends = time.monotonic() + SECONDS_TO_SAVE
+    server.leave()
+    if not studio.trainer.wait(SECONDS_TO_SAVE):
+        print("The step under way takes long; all is saved when it ends. Ctrl+C again ends at once, back to the last checkpoint.", file=sys.stderr)
+        while not studio.trainer.wait(1.0):
+            pass
+    studio.captioner.wait(max(0.0, ends - time.monotonic()))
+    server.wait(ends - time.monotonic())
+
+
+def ask_to_save(studio: Studio) -> None:
+    studio.runner.end()
+    if studio.trainer.is_busy():
+        studio.store.stop_request().make("shutdown")
+    if studio.captioner.is_busy():
+        captions_stop(studio.store).make("shutdown")
+
+
+def _on_signals(asked: threading.Event, studio: Studio) -> None:
     def ask(number: int, _: object) -> None:
-        if studio.trainer.is_busy():
-            studio.store.stop_request().make("shutdown")
-        if studio.captioner.is_busy():
-            captions_stop(studio.store).make("shutdown")
+        if asked.is_set() and number == signal.SIGINT:
+            os._exit(130)
         asked.set()
+        ask_to_save(studio)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask)
-    thread = threading.Thread(target=server.run, name="http", daemon=True)
-    thread.start()
-    while not asked.wait(0.5):
-        if not thread.is_alive():
-            return 1
-    saved = studio.trainer.wait(SECONDS_TO_SAVE)
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # open streams of closing tabs are no news
-    server.should_exit = True
-    thread.join(2)
-    return 0 if saved else 1
 
 
 def secrets_folder(output: Path) -> Path:

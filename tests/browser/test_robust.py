@@ -1,0 +1,102 @@
+"""The page under a bad proxy, a server that dies and comes back, and a second tab: it says what is, keeps what was typed, and starts nothing twice."""
+
+import pytest
+from playwright.sync_api import expect
+
+from core.runs import RunStore
+from tests.browser.conftest import Studio
+from tests.ui.certificates import self_signed
+from tests.ui.cut_proxy import CutProxy
+
+pytestmark = pytest.mark.browser
+SOON = 60_000  # milliseconds
+CUT_SECONDS = 6
+
+
+def open_page(context, address, faults):
+    page = context.new_page()
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.goto(address)
+    expect(page.get_by_role("heading", name="Identity LoRA Studio")).to_be_visible(timeout=SOON)
+    return page
+
+
+def type_a_trigger_word(page):
+    field = page.locator("#set-dataset-trigger-word textarea, #set-dataset-trigger-word input").first
+    expect(field).to_be_visible(timeout=SOON)
+    field.fill("typed-by-hand")
+    return field
+
+
+@pytest.fixture
+def locked(tmp_path):
+    """A studio that asks for its token, as on a public address."""
+    running = Studio(tmp_path / "output", {"APP_TOKEN": "a-token-of-enough-length", "HOST": "0.0.0.0"})
+    running.start()
+    yield running
+    running.kill()
+
+
+@pytest.mark.parametrize("header", [b"X-Forwarded-Proto: https", b"", b"X-Forwarded-Proto: http"])
+def test_behind_tls_with_every_connection_cut_after_six_seconds_the_page_stays_and_keeps_what_was_typed(browser, locked, tmp_path, header):
+    faults: list[str] = []
+    loads, asked = [], []
+    with CutProxy(locked.port, seconds=CUT_SECONDS, tls=self_signed(tmp_path), header=header) as proxy:
+        context = browser.new_context(ignore_https_errors=True)
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("load", lambda: loads.append(page.url))
+        # As a public host: the name is no local one, so the cookie is the strict one.
+        page.goto(f"https://127.0.0.1:{proxy.port}/login#a-token-of-enough-length")
+        expect(page.get_by_role("heading", name="Identity LoRA Studio")).to_be_visible(timeout=SOON)
+        field = type_a_trigger_word(page)
+        seen, opened = proxy.cuts, len(loads)
+        page.wait_for_timeout(3 * CUT_SECONDS * 1000)
+        assert proxy.cuts > seen and len(loads) == opened
+        expect(field).to_have_value("typed-by-hand")
+        expect(page.locator("#server-away")).not_to_be_visible()
+        assert len(asked) > 20 and all(address.startswith(("https://127.0.0.1", "data:", "blob:")) for address in asked) and faults == []
+        context.close()
+
+
+def test_a_server_killed_and_restarted_under_an_open_page_is_said_and_the_page_recovers(browser, studio):
+    faults: list[str] = []
+    context = browser.new_context()
+    page = open_page(context, studio.address, faults)
+    page.on("dialog", lambda asked: asked.dismiss())
+    page.get_by_role("tab", name="Training").click()
+    expect(page.locator("#status")).to_contain_text("No run yet", timeout=SOON)
+    assert faults == []
+    studio.kill()
+    expect(page.locator("#server-away")).to_contain_text("No answer from the server", timeout=SOON)
+    studio.start()
+    expect(page.locator("#server-away")).not_to_be_visible(timeout=SOON)
+    page.get_by_role("tab", name="Training").click()
+    expect(page.locator("#status")).to_contain_text("No run yet", timeout=SOON)
+    expect(page.locator("#start")).to_be_enabled(timeout=SOON)
+    away = ("ERR_CONNECTION", "Failed to load resource", "Failed to fetch", "Connection errored out")  # what a browser and Gradio say of a server that is away
+    assert [fault for fault in faults if not any(words in fault for words in away)] == []
+    context.close()
+
+
+def test_two_tabs_that_both_press_start_make_one_run_and_show_the_same(browser, studio):
+    faults: list[str] = []
+    context = browser.new_context()
+    pages = [open_page(context, studio.address, faults) for _ in range(2)]
+    for page in pages:
+        page.get_by_role("tab", name="Training").click()
+        expect(page.locator("#start")).to_be_enabled(timeout=SOON)
+    for page in pages:
+        page.locator("#start").click(no_wait_after=True)
+    for page in pages:
+        expect(page.locator("#status")).to_contain_text("step", timeout=SOON)
+        expect(page.locator("#start")).to_be_disabled(timeout=SOON)
+    store = RunStore(studio.output)
+    assert len(store.names()) == 1 and all(store.names()[0] in page.locator("#status").inner_text() for page in pages)
+    pages[1].locator("#stop").click()
+    for page in pages:
+        expect(page.locator("#status")).to_contain_text("Stopped", timeout=SOON)
+    assert faults == []
+    context.close()

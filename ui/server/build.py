@@ -1,0 +1,42 @@
+"""The studio as one application: our routes and Gradio's page, everything of Gradio's switched off that could tell or keep anything."""
+
+from __future__ import annotations
+
+import fastapi
+import gradio as gr
+
+from ui.layout import build_page
+from ui.server.downloads import CountDownloads
+from ui.server.files import add_file_routes
+from ui.server.runs import add_run_routes
+from ui.server.scripts import HEAD as SCRIPTS
+from ui.server.scripts import add_script_routes
+from ui.server.serve import secrets_folder
+from ui.server.uploads import add_upload_routes
+from ui.studio import Studio
+from ui.theme import CSS, HEAD, theme
+
+LARGEST_UPLOAD = "32mb"
+
+
+def build_app(studio: Studio) -> fastapi.FastAPI:
+    """Without the gate, which stands around it."""
+    app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.api_route("/healthz", methods=["GET", "HEAD"])
+    def healthz() -> dict[str, bool]:
+        return {"ok": True}
+
+    add_file_routes(app, studio)
+    add_upload_routes(app, studio)
+    add_script_routes(app)
+    add_run_routes(app, studio)
+    page = build_page(studio).queue(default_concurrency_limit=8, max_size=200)
+    gr.mount_gradio_app(
+        app, page, path="/", theme=theme(), css=CSS, head=HEAD + SCRIPTS, footer_links=[], show_error=False, run_history=False, enable_monitoring=False, ssr_mode=False,
+        mcp_server=False, pwa=False, allowed_paths=[], blocked_paths=[str(secrets_folder(studio.store.root).resolve())], max_file_size=LARGEST_UPLOAD,
+    )  # fmt: skip
+    # Gradio checks which files a request may name only once this is set, and a mounted page is never "launched": without it a made-up file value reads any file of the machine.
+    page.has_launched = True
+    app.add_middleware(CountDownloads, downloads=studio.downloads)
+    return app
