@@ -104,7 +104,7 @@ class TrainSettings(Section):
     save_every: int = setting(250, "Checkpoint every", "Steps between checkpoints a run can be resumed from.", ge=1, le=1_000_000)
     save_minutes: float = setting(10, "Checkpoint minutes", "A checkpoint is also saved when the last one is this old. 0: by steps only.", ge=0, le=1440)
     keep_checkpoints: int = setting(2, "Checkpoints kept", "Newest checkpoints kept, besides the one with the lowest held-out loss. Two at least, so that a damaged one costs little.", ge=2, le=1000)
-    stop_early: bool = setting(False, "Stop early", "Ends the run when the likeness of the samples has stopped growing while the loss on held-out photos rises, and takes the LoRA of the best step. Needs samples and 15 photos or more.")
+    stop_early: bool = setting(False, "Stop early", "Ends the run when the likeness of the samples has stopped growing while the loss on held-out photos rises, and takes the LoRA of the best step. Needs 15 photos or more, and samples often: it waits three rounds.")
     validate_every: int = setting(100, "Fixed-noise loss every", "Steps between measurements of the loss on fixed photos, noise and noise levels: a curve without the noise of training. 0 switches it off.", ge=0, le=1_000_000)
 
 

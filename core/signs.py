@@ -14,8 +14,8 @@ EXCELLENT, GOOD, WEAK = 0.85, 0.70, 0.50
 # A gain up to this is noise: twice the deviation of a round's mean from round to round where likeness has levelled (docs/experiments.md, likeness while training).
 # The spread between the pictures of a round is no measure of it: the same prompts and seeds are drawn each time.
 NOISE = 0.02
-# Rounds of samples without a gain before it is called an end of growth.
-PATIENCE = 2
+# Rounds of samples without a gain before it is called an end of growth. Two were too few for one of three people (docs/experiments.md, likeness while training).
+PATIENCE = 3
 # Share by which the loss on held-out photos must rise to count; it is drawn on the same noise each time.
 LEAST_RISE = 0.01
 # Growth is judged at the end: in the last tenth of the steps.
@@ -92,7 +92,7 @@ def overtrained(events: Sequence[RunEvent]) -> Sign | None:
     then, now = held_out_at(events, best.step), held_out_at(events, rounds[-1].step)
     if then is None or now is None or now <= then * (1 + LEAST_RISE):
         return None
-    sentence = f"Since step {best.step} likeness has not grown ({best.mean:.2f} then, {rounds[-1].mean:.2f} now), while the loss on held-out photos rose from {then:.3f} to {now:.3f}: the photos are learned by heart."
+    sentence = f"Since step {best.step} likeness has not grown ({best.mean:.2f} then, {rounds[-1].mean:.2f} now), while the loss on held-out photos rose from {then:.3f} to {now:.3f}: what is learned now is the photos rather than the person."
     return Sign("overtrained", sentence, now / then - 1, LEAST_RISE)
 
 

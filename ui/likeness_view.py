@@ -15,7 +15,7 @@ from ui.palette import PLOT
 from ui.run_view import RunView, likeness_words
 
 LEVEL_WORDS = f"below {WEAK:.2f} not the person, from {WEAK:.2f} weak, from {GOOD:.2f} good, from {EXCELLENT:.2f} excellent; 1 is as alike as the photos are to each other"
-SIGN_WORDS = {"undertrained": "Still learning", "overtrained": "Learning by heart", "copying": "Copying a photo"}
+SIGN_WORDS = {"undertrained": "Still learning", "overtrained": "Nothing gained lately", "copying": "Copying a photo"}
 MOST_SHOWN = 1.2
 
 

@@ -66,6 +66,14 @@ dialog.viewer { border: 0; padding: 0; margin: auto; max-width: min(96vw, 1100px
 .help { border: 1px solid var(--line); border-radius: 12px; background: var(--surface); padding: var(--s2) var(--s4); } .help > div { font-size: var(--t2); max-width: 60rem; }
 .empty ol, .empty ul { text-align: left; display: inline-block; margin: var(--s2) 0 0; } .empty b { color: var(--text); }
 .model-setup .terms { font-size: var(--t2); } .model-setup .state { font-weight: 600; }
+.likeness p { margin: 0 0 var(--s2); } .likeness span { color: var(--muted); font-size: var(--t2); } .likeness b[data-level=excellent], .likeness b[data-level=good] { color: var(--good); } .likeness b[data-level=weak] { color: var(--warn); } .likeness b[data-level=not-the-person] { color: var(--bad); }
+.likeness .sign { background: var(--warn-soft); color: var(--warn); border-radius: 8px; padding: var(--s2) var(--s3); font-size: var(--t2); }
+.symptoms { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); gap: var(--s3); margin-top: var(--s3); align-items: start; }
+.symptom { border: 1px solid var(--line); border-radius: 12px; background: var(--surface); padding: var(--s3) var(--s4); font-size: var(--t2); overflow-wrap: anywhere; } .symptom.fix { grid-column: 1 / -1; border-left: 5px solid var(--bad); }
+.symptom h4 { display: flex; flex-wrap: wrap; justify-content: space-between; gap: var(--s1) var(--s3); margin: 0; font-size: var(--t3); } .symptom h4 span { font-size: var(--t1); font-weight: 600; border-radius: 6px; padding: 1px var(--s2); background: var(--raised); color: var(--muted); } .symptom.fix h4 span { background: var(--bad-soft); color: var(--bad); } .symptom.ready h4 span { background: var(--good-soft); color: var(--good); }
+.symptom p, .symptom ul { margin: var(--s2) 0 0; } .symptom ul { padding-left: 1.2rem; } .symptom .how { color: var(--muted); } .symptom .remedy, .prepared .remedy { min-height: 36px; padding: var(--s1) var(--s4); font-size: var(--t2); }
+.gradio-container table.changes { width: auto; margin: var(--s2) 0 0 !important; border-collapse: collapse; } .gradio-container table.changes :is(tr, th, td) { border: 0 !important; background: none !important; padding: 2px var(--s4) 2px 0 !important; text-align: left; font-weight: 400; } .changes del { color: var(--muted); } .changes ins { text-decoration: none; font-weight: 700; color: var(--accent); } .changes ins::before { content: "\2192  "; font-weight: 400; color: var(--muted); }
+.prepared { border: 1px solid var(--accent); border-radius: 12px; background: var(--accent-soft); padding: var(--s3) var(--s4); font-size: var(--t2); } .prepared p { margin: var(--s2) 0 0; }
 #act, #forecast-timer { display: none; }
 @media (max-width: 640px) {
   .path ol { grid-auto-flow: row; grid-template-columns: repeat(3, 1fr); } .path li button { font-size: var(--t1); min-height: 40px; padding: 2px 4px; } .path { padding: var(--s2) var(--s3); }

@@ -53,10 +53,10 @@ def test_no_growth_with_a_rising_held_out_loss_is_overtrained():
 
 @pytest.mark.parametrize(
     ("means", "held_out"),
-    [(LEVELS, FALLS), (LEVELS, []), (LEVELS, [0.19] * 5), ([0.2, 0.4, 0.6, 0.8, 1.0], RISES), ([0.5, 0.8, 0.81], RISES)],
-    ids=["held-out loss falls", "no photo held out", "held-out loss stays", "likeness grows", "one round is no end of growth"],
+    [(LEVELS, FALLS), (LEVELS, []), (LEVELS, [0.19] * 5), ([0.2, 0.4, 0.6, 0.8, 1.0], RISES), (LEVELS[:4], RISES)],
+    ids=["held-out loss falls", "no photo held out", "held-out loss stays", "likeness grows", "two rounds are no end of growth"],
 )
-def test_overtrained_needs_both_and_two_rounds(means, held_out):
+def test_overtrained_needs_both_and_three_rounds(means, held_out):
     assert overtrained(log_of(means, held_out)) is None and early_stop(log_of(means, held_out)) is None
 
 
@@ -82,7 +82,7 @@ def test_the_stop_is_decided_by_the_log_up_to_then_and_takes_the_best_step():
     events = log_of(LEVELS, RISES, ended=False)
     decisions = [early_stop(events[: end + 1]) for end in range(len(events))]
     first = next(number for number, stop in enumerate(decisions) if stop)
-    assert events[first].step == 400 and decisions[first].best_step == 200
+    assert events[first].step == 500 and decisions[first].best_step == 200
     assert all(stop is None or stop.best_step == 200 for stop in decisions)
 
 
