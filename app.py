@@ -97,13 +97,13 @@ def furnished(store: RunStore, mask: Mask) -> Studio:
     api_key = os.environ.pop("RUNPOD_API_KEY", "")
     os.environ.pop("APP_TOKEN", None)
     machine = this_machine(os.environ)
-    trainer, analyst, captioner = (Worker(machine, mask) for _ in range(3))
+    trainer, analyst, captioner, fetcher = (Worker(machine, mask) for _ in range(4))
     downloads = Downloads()
 
     def busy() -> str | None:
         if trainer.is_busy() or analyst.is_busy() or captioner.is_busy() or store.holder() is not None:
             return "A job is running."
-        return "A download is running." if downloads.active else None
+        return "A download is running." if downloads.active or fetcher.is_busy() else None
 
     try:
         pod_stop = PodStop(stopper(machine, api_key), busy)
@@ -112,7 +112,10 @@ def furnished(store: RunStore, mask: Mask) -> Studio:
     notes = tuple(filter(None, (machine.note, *(volume_notes(store, os.environ) if machine.pod else ()))))
     for note in notes:
         print(f"\n*** {note} ***\n", file=sys.stderr, flush=True)
-    return Studio(store, guide_variables(os.environ), trainer=trainer, analyst=analyst, captioner=captioner, machine=machine, notes=notes, downloads=downloads, pod_stop=pod_stop)
+    return Studio(
+        store, guide_variables(os.environ), trainer=trainer, analyst=analyst, captioner=captioner, fetcher=fetcher, machine=machine, notes=notes, downloads=downloads, pod_stop=pod_stop,
+        hub_token=os.environ.get("HF_TOKEN") or None,
+    )  # fmt: skip
 
 
 def volume_notes(store: RunStore, environment: Mapping[str, str]) -> list[str | None]:
@@ -155,8 +158,11 @@ def open_studio(door: Doorway, studio: Studio, claim: Claim, start_heartbeat) ->
     make_demo_subject()
     DEFAULT_DATASET.mkdir(parents=True, exist_ok=True)
     door.open(build_app(studio))
-    if os.environ.get("AUTO_RESUME", "") not in ("", "0"):
+    goes_on = os.environ.get("AUTO_RESUME", "") not in ("", "0")
+    if goes_on:
         go_on(studio)
+    studio.trash.sweep(time.time())
+    studio.runner.begin(goes_on)
 
 
 def go_on(studio: Studio) -> None:

@@ -6,11 +6,9 @@ On a GPU with a full-size FLUX.1-dev of random weights (`--full`), else with the
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -27,63 +25,27 @@ def resident_peak() -> int:
 def measure(int8: bool, part: int, most: int, host: bool, full: bool, side: int, rank: int) -> dict[str, object]:
     """One layout in this process: `part` 0 is no checkpointing, 1 all blocks, 2 half of them."""
     import torch
-    from diffusers import FluxTransformer2DModel
-    from step import base_dtype
     from step import model as middle_size
+    from training import FULL, hardware_here, lay_out, model_shape, random_transformer, training_of
 
-    from core.flux.encode import LatentMoments, PromptEmbeds
-    from core.flux.forward import checkpoint_blocks
-    from core.flux.int8 import quantize_linears
-    from core.flux.lora import add_lora
-    from core.flux.models import Hardware
-    from core.flux.modulation import move_modulation_to_host
-    from core.runs import RunStore
-    from core.settings import parse_settings
-    from core.training.layout import new_optimizer
-    from core.training.memory import WORKSPACE, MemoryPlan, ModelShape, forecast
-    from core.training.prepare import Material, Photo
-    from core.training.state import TrainState
-    from core.training.step import Parts, train_step
-    from core.training.world import World
+    from core.training.memory import WORKSPACE, MemoryPlan, forecast
+    from core.training.step import train_step
 
-    on_gpu = torch.cuda.is_available()
-    hardware = Hardware(torch.device("cuda" if on_gpu else "cpu"), base_dtype())
+    on_gpu, hardware = torch.cuda.is_available(), hardware_here()
     torch.ones(512, 512, device=hardware.device) @ torch.ones(512, 512, device=hardware.device)
     before = 0 if on_gpu else resident_peak()
-    if full:
-        torch.set_default_dtype(hardware.dtype)
-        with hardware.device:
-            transformer = FluxTransformer2DModel(guidance_embeds=True)
-        torch.set_default_dtype(torch.float32)
-    else:
-        transformer = middle_size(hardware.device.type)
-    parameters_of_all = sum(parameter.numel() for parameter in transformer.requires_grad_(False).parameters())
-    for block in [*transformer.transformer_blocks, *transformer.single_transformer_blocks]:
-        if host:
-            move_modulation_to_host(block)
-        if int8:
-            quantize_linears(block)
-    config = transformer.config
-    blocks = config.num_layers + config.num_single_layers
-    plan = MemoryPlan(bool(int8), {0: 0, 1: blocks, 2: blocks // 2}[part], most, bool(host))
-    shape = ModelShape(config.num_layers, config.num_single_layers, config.num_attention_heads * config.attention_head_dim, config.num_attention_heads, 0)
-    shape = dataclasses.replace(shape, other_parameters=parameters_of_all - shape.linear_parameters)
-    with tempfile.TemporaryDirectory() as folder:
-        settings = parse_settings({"run.output": folder, "run.name": "bench", "lora.rank": rank, "lora.alpha": rank, "train.gradient_accumulation_steps": most})
-        run = RunStore(Path(folder)).create(settings)
-    parameters = add_lora(transformer, rank, rank, "attn-mlp", seed=0)
-    checkpoint_blocks(transformer, plan.checkpointed)
-    text = 512 if full else 64
-    latents = torch.randn(1, 16, side // 8, side // 8)
-    photos = tuple(Photo(str(i), "one", LatentMoments(latents, torch.zeros_like(latents)), "caption") for i in range(4))
-    embeds = {"caption": PromptEmbeds(torch.randn(1, text, config.joint_attention_dim), torch.randn(1, config.pooled_projection_dim))}
-    state = TrainState(transformer, parameters, new_optimizer(parameters, settings), plan)
-    parts = Parts(run, None, hardware, Material(photos, (), (), embeds), World())
+    transformer = random_transformer(FULL, hardware) if full else middle_size(hardware.device.type)
+    shape = model_shape(transformer)
+    blocks = shape.double_blocks + shape.single_blocks
+    plan = MemoryPlan(int8, {0: 0, 1: blocks, 2: blocks // 2}[part], most, host)
+    lay_out(transformer, plan)
+    text = FULL.text if full else 64
+    state, parts = training_of(transformer, plan, hardware, rank, side, text, most)
     for _ in range(3):
         train_step(state, parts, lambda: False)
     peak = torch.cuda.max_memory_allocated() if on_gpu else resident_peak() - before
     said = forecast(shape, plan, hardware.dtype.itemsize, rank, "attn-mlp", side * side // 256 + text).total - (0 if on_gpu else WORKSPACE)
-    return {"int8": bool(int8), "checkpointed": plan.checkpointed, "pictures_a_forward": most, "modulation_on_host": bool(host), "forecast_mib": round(said / 2**20), "peak_mib": round(peak / 2**20), "ratio": round(said / peak, 2)}
+    return {"int8": int8, "checkpointed": plan.checkpointed, "pictures_a_forward": most, "modulation_on_host": host, "forecast_mib": round(said / 2**20), "peak_mib": round(peak / 2**20), "ratio": round(said / peak, 2)}
 
 
 def main() -> None:
@@ -94,7 +56,8 @@ def main() -> None:
     parser.add_argument("--one", nargs=4, type=int, metavar=("INT8", "PART", "MOST", "HOST"))
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(measure(*arguments.one, arguments.full, arguments.side, arguments.rank)))
+        int8, part, most, host = arguments.one
+        print(json.dumps(measure(bool(int8), part, most, bool(host), arguments.full, arguments.side, arguments.rank)))
         return
     for layout in LAYOUTS:
         command = [sys.executable, __file__, "--side", str(arguments.side), "--rank", str(arguments.rank), *(["--full"] if arguments.full else []), "--one", *map(str, layout)]

@@ -21,6 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 HIDDEN, HEADS, DOUBLE, SINGLE, SIDE, TEXT, RANK = 512, 4, 4, 8, 32, 64, 16
 PICTURES, PROMPT_WIDTH, POOLED_WIDTH = 8, 256, 128
 LEARNING_RATE = 1e-4
+# Pictures accumulated, checkpointing, pictures a forward.
+ROWS = ((1, 0, 1), (4, 0, 1), (4, 0, 2), (4, 0, 4), (1, 1, 1))
 
 
 def base_dtype():
@@ -97,7 +99,7 @@ def our_steps(accumulation: int, checkpointing: bool, device: str, most: int):
 
     from core.flux.encode import LatentMoments, PromptEmbeds
     from core.flux.forward import checkpoint_blocks
-    from core.flux.lora import add_lora
+    from core.flux.lora import add_lora, keep_gelu
     from core.flux.models import Hardware
     from core.runs import RunStore
     from core.settings import parse_settings
@@ -113,8 +115,9 @@ def our_steps(accumulation: int, checkpointing: bool, device: str, most: int):
         run = RunStore(Path(folder)).create(settings)
     transformer = model(device)
     parameters = add_lora(transformer, RANK, RANK, settings.lora.targets, seed=0)
-    plan = MemoryPlan(False, DOUBLE + SINGLE if checkpointing else 0, most)
+    plan = MemoryPlan(False, DOUBLE + SINGLE if checkpointing else 0, most, keeps_gelu=not checkpointing)
     checkpoint_blocks(transformer, plan.checkpointed)
+    keep_gelu(transformer, plan.keeps_gelu)
     latents, prompts, pooled = data()
     photos = tuple(Photo(str(i), "256x256", LatentMoments(latents[i : i + 1], torch.zeros_like(latents[i : i + 1])), str(i)) for i in range(PICTURES))
     embeds = {str(i): PromptEmbeds(prompts[i : i + 1], pooled[i : i + 1]) for i in range(PICTURES)}
@@ -143,17 +146,38 @@ def measure(loop: str, steps: int, accumulation: int, checkpointing: bool, most:
     return {"dtype": str(base_dtype()).removeprefix("torch."), "first_step_s": round(first, 2), "step_s": round(statistics.median(times), 4), "peak_mib": round(peak / 2**20)}
 
 
+def alternate(steps: int) -> dict[str, object]:
+    """Both loops in this process, a step of one after a step of the other: on a machine with other work both meet the same. Least CPU seconds."""
+    import torch
+
+    torch.set_num_threads(1)
+    loops = {"plain": plain_steps(1, False, "cpu"), "ours": our_steps(1, False, "cpu", 1)}
+    times: dict[str, list[float]] = {loop: [] for loop in loops}
+    for _ in range(steps + 1):
+        for loop, run in loops.items():
+            began = time.process_time()
+            next(run)
+            times[loop].append(time.process_time() - began)
+    best = {loop: min(seconds[1:]) for loop, seconds in times.items()}
+    return {"dtype": str(base_dtype()).removeprefix("torch."), **{f"{loop}_s": round(seconds, 4) for loop, seconds in best.items()}, "ours_to_plain": round(best["ours"] / best["plain"], 3)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rows", type=int, nargs="+", default=range(len(ROWS)), help="which rows, counted from 0")
     parser.add_argument("--one", nargs=4, metavar=("LOOP", "ACCUMULATION", "CHECKPOINTING", "MOST"), help="a single measurement, in this process")
+    parser.add_argument("--alternate", type=int, metavar="STEPS", help="only the first row's step time on a CPU, both loops in one process, step by step")
     arguments = parser.parse_args()
+    if arguments.alternate:
+        print(json.dumps(alternate(arguments.alternate)))
+        return
     if arguments.one:
         loop, accumulation, checkpointing, most = arguments.one
         print(json.dumps(measure(loop, arguments.steps, int(accumulation), checkpointing == "1", int(most))))
         return
-    for accumulation, checkpointing, most in ((1, 0, 1), (4, 0, 1), (4, 0, 2), (4, 0, 4), (1, 1, 1)):
+    for accumulation, checkpointing, most in (ROWS[row] for row in arguments.rows):
         rounds: dict[str, list[dict[str, float]]] = {"plain": [], "ours": []}
         for _ in range(arguments.rounds):
             for loop, rows in rounds.items():

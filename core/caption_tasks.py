@@ -18,7 +18,7 @@ from core.durable import storage_error
 from core.errors import Refused
 from core.events import Phase, RunEvent, RunFinished, RunStarted
 from core.jobs import Job, Worker, drain
-from core.runs import EventLog, RunStore, StopRequest
+from core.runs import EventLog, Request, RunStore
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def captions_log(dataset_folder: str) -> EventLog:
     return EventLog(studio_folder(Path(dataset_folder)) / "captioning.jsonl")
 
 
-def captions_stop(store: RunStore) -> StopRequest:
+def captions_stop(store: RunStore) -> Request:
     """Not the one of the device: captioning without a model may run beside a training, which shall go on."""
-    return StopRequest(store.root / ".stop-captioning")
+    return Request(store.root / ".stop-captioning")
 
 
 def caption_request(settings: Settings, captioner: str, which: Which, photos: Sequence[str] = ()) -> CaptionRequest:

@@ -24,6 +24,10 @@ class Phase(Event):
     total: int = 0
 
 
+# A Phase that begins so names the photos that are kept out of the training.
+HELD_OUT_PHASE = "Held out: "
+
+
 class RunStarted(Event):
     """The worker holds the lock and begins at `first_step` (above 0: resumed) of `steps`."""
 
@@ -56,6 +60,26 @@ class FixedNoiseLoss(Event):
     held_out: float | None = None
 
 
+class LikenessMeasured(Event):
+    """How alike the samples of a step are to the person (0: a stranger, 1: as alike as the photos are to each other), over the `faces` that were found in `pictures`.
+
+    `mean` and `spread` (standard deviation between pictures) are None without a face. `nearest` is the largest cosine of a picture to one trained photo, a copy's is above
+    `copy_line` (None: the network cannot tell copies of these photos). `network` is what read the faces.
+    """
+
+    kind: Literal["likeness"] = "likeness"
+    step: int
+    pictures: int
+    faces: int
+    mean: float | None
+    spread: float | None
+    nearest: float | None
+    nearest_photo: str
+    copy_line: float | None
+    network: str
+    seconds: float
+
+
 class ImageSaved(Event):
     """A picture was drawn; `file` is relative to the output folder."""
 
@@ -65,6 +89,17 @@ class ImageSaved(Event):
     strength: float
     seed: int
     file: str
+
+
+class StoppedEarly(Event):
+    """The run ends at `step` because nothing was gained since `best_step`, whose LoRA is published; `seconds_saved` is what the other steps would have taken."""
+
+    kind: Literal["stopped_early"] = "stopped_early"
+    step: int
+    best_step: int
+    reason: str
+    seconds_saved: float
+    money_saved: float | None = None
 
 
 class CheckpointSaved(Event):
@@ -116,7 +151,7 @@ class RunFailed(Event):
     detail: str = ""
 
 
-RunEvent = Phase | RunStarted | StepDone | FixedNoiseLoss | ImageSaved | CheckpointSaved | ReportSaved | Warned | RunFinished | RunStopped | RunFailed
+RunEvent = Phase | RunStarted | StepDone | FixedNoiseLoss | LikenessMeasured | ImageSaved | StoppedEarly | CheckpointSaved | ReportSaved | Warned | RunFinished | RunStopped | RunFailed
 TERMINAL = (RunFinished, RunStopped, RunFailed)
 
 _ADAPTER: TypeAdapter[RunEvent] = TypeAdapter(Annotated[RunEvent, Field(discriminator="kind")])

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
+from typing import TypeVar
 
 from core.durable import storage_error
 from core.errors import Refused, UserError
@@ -16,6 +17,7 @@ from core.masking import Mask
 from core.runs import EventLog
 
 Job = Callable[[], Iterator[RunEvent]]
+T = TypeVar("T")
 DESKTOP = Machine()
 KNOWN_FORMS = Mask()
 
@@ -28,13 +30,21 @@ def drain(job: Job, log: EventLog, listen: Callable[[RunEvent], None] = lambda e
             log.append(without_secrets(event, mask))
             listen(event)
             last = event
-    except Exception as error:  # the one broad except: whatever happened must reach the log
+    except Exception as error:  # broad, here and in attempt only: whatever happened must reach the log
         last = without_secrets(failure_of(error), mask)
         log.append(last)
         listen(last)
     if not isinstance(last, TERMINAL):
         raise RuntimeError(f"the job ended with {last!r}, which is no end")
     return last
+
+
+def attempt(call: Callable[[], T]) -> T | RunFailed:
+    """What the call returns, or in words what went wrong: for work whose end somebody waits for, and that has no log."""
+    try:
+        return call()
+    except Exception as error:  # nobody else would hear of it
+        return without_secrets(failure_of(error), KNOWN_FORMS)
 
 
 def without_secrets(event: RunEvent, mask: Mask) -> RunEvent:

@@ -1,4 +1,4 @@
-"""How a run is getting on, from its log: when it has gone silent for longer than its own pace explains."""
+"""How a run is getting on: durations in words, and when it has gone silent for longer than its own pace explains."""
 
 from __future__ import annotations
 
@@ -15,3 +15,13 @@ def silence(last_sign: float, typical_step: float, now: float) -> float | None:
 
 def silence_words(quiet: float, typical_step: float) -> str:
     return f"No step for {quiet / 60:.0f} min; one usually takes {typical_step:.1f} s. The device may be busy with something else or hang. Stopping saves at the next step; if nothing moves, restart and press Resume: the checkpoints are safe."
+
+
+def duration(seconds: float) -> str:
+    """12 s, 3 min 20 s, 2 h 05 min."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

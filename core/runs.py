@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from core.durable import append_line, damage_of, read_lines, rewrite_lines, storage_error, write_atomic, write_json
 from core.errors import Refused, UserError
-from core.events import TERMINAL, RunEvent, parse_event
+from core.events import HELD_OUT_PHASE, TERMINAL, RunEvent, parse_event
 from core.settings import RUN_NAME_PATTERN, Settings
 
 CHECKPOINT_PATTERN = re.compile(r"^step-(\d{6,})$")
@@ -57,11 +57,12 @@ class EventLog:
 
 @dataclass(frozen=True)
 class Run:
-    """One training run; `folder` is output/<name>."""
+    """One training run; `folder` is output/<name>, `preset` what its settings were made from ("" where that was not written down)."""
 
     name: str
     folder: Path
     settings: Settings
+    preset: str = ""
 
     @property
     def log(self) -> EventLog:
@@ -80,6 +81,11 @@ class Run:
         """Beside a LoRA with a trained text encoder: the same LoRA without it, to compare with."""
         return self.output / f"{self.name}.transformer-only.safetensors"
 
+    def published_files(self) -> list[Path]:
+        """Every LoRA file made from this run, with its model card: the last step, its twin, and checkpoints that were recommended."""
+        loras = [self.lora_file, self.transformer_only_file, *sorted(self.output.glob(f"{self.name}-step-*.safetensors"))]
+        return [file for lora in loras for file in (lora, lora.with_suffix(".md")) if file.exists()]
+
     @property
     def samples_folder(self) -> Path:
         return self.output / "samples" / self.name
@@ -87,6 +93,11 @@ class Run:
     @property
     def checkpoints_folder(self) -> Path:
         return self.folder / "checkpoints"
+
+    def held_out(self) -> frozenset[str]:
+        """Names of the photos that were kept out of the training, as its log says."""
+        phases = [event.what for event in self.log.read()[0] if event.kind == "phase" and event.what.startswith(HELD_OUT_PHASE)]
+        return frozenset(phases[-1].removeprefix(HELD_OUT_PHASE).split(", ")) if phases else frozenset()
 
     def checkpoints(self) -> list[tuple[int, Path]]:
         """(step, folder) of every published checkpoint, newest first, whether damaged or not."""
@@ -106,8 +117,8 @@ class Run:
         return None, passed_over
 
 
-class StopRequest:
-    """A wish to stop, as a file, so that the page can stop a command and a command the page."""
+class Request:
+    """A wish to the running job, as a file, so that the page can ask a command and a command the page."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -127,6 +138,24 @@ class StopRequest:
     def is_made(self) -> bool:
         return self.file.exists()
 
+    def take(self) -> bool:
+        """Whether it was made; it is withdrawn with that, so that it is granted once."""
+        made = self.is_made()
+        self.withdraw()
+        return made
+
+
+def never() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a person may ask of a training between two steps; each is granted once. `save`: a checkpoint and the LoRA file, `sample`: the pictures."""
+
+    save: Callable[[], bool] = never
+    sample: Callable[[], bool] = never
+
 
 class RunStore:
     """All runs of one output folder, and the lock that lets one job at a time use the device."""
@@ -134,15 +163,15 @@ class RunStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def create(self, settings: Settings) -> Run:
+    def create(self, settings: Settings, preset: str = "") -> Run:
         """Write a new run under its final name. Raises Refused when the name is taken, UserError when the disk refuses."""
         name = settings.run.name
         if not re.match(RUN_NAME_PATTERN, name) or name in RESERVED_NAMES or NO_FILE_NAME.fullmatch(name):
             raise Refused(f"'{name}' cannot be the name of a run.", "run.name", "Use letters, digits, dot, dash and underscore.")
-        run = Run(name, self.root / name, settings)
+        run = Run(name, self.root / name, settings, preset)
         try:
             run.folder.mkdir(parents=True)
-            write_json(run.folder / "run.json", {"name": name, "created": time.time(), "settings": settings.model_dump(mode="json")})
+            write_json(run.folder / "run.json", {"name": name, "created": time.time(), "preset": preset, "settings": settings.model_dump(mode="json")})
         except FileExistsError:
             raise Refused(f"There is a run called '{name}' already.", str(run.folder), "Choose another name, or resume that run.") from None
         except OSError as error:
@@ -163,7 +192,7 @@ class RunStore:
             raise UserError(f"There is no run called '{name}'.", str(self.root), f"Runs here: {', '.join(self.names()) or 'none yet'}.")
         try:
             record = json.loads((self.root / name / "run.json").read_text(encoding="utf-8"))
-            return Run(name, self.root / name, Settings.model_validate(record["settings"]))
+            return Run(name, self.root / name, Settings.model_validate(record["settings"]), str(record.get("preset", "")))
         except (OSError, ValueError, KeyError) as error:
             raise UserError(f"The record of run '{name}' cannot be read: {error}", str(self.root / name / "run.json"), "Restore the file, or start a new run.") from None
 
@@ -174,8 +203,18 @@ class RunStore:
         found = [folder for folder in self.root.iterdir() if re.match(RUN_NAME_PATTERN, folder.name) and (folder / "run.json").is_file()]
         return [folder.name for folder in sorted(found, key=lambda folder: (folder / "run.json").stat().st_mtime, reverse=True)]
 
-    def stop_request(self) -> StopRequest:
-        return StopRequest(self.root / ".stop")
+    def stop_request(self) -> Request:
+        return Request(self.root / ".stop")
+
+    def save_request(self) -> Request:
+        return Request(self.root / ".save-now")
+
+    def sample_request(self) -> Request:
+        return Request(self.root / ".sample-now")
+
+    def wishes(self) -> Wishes:
+        """What the files in the output folder ask of the training that runs."""
+        return Wishes(self.save_request().take, self.sample_request().take)
 
     def holder(self) -> str | None:
         """What holds the lock now in words, or None when nothing runs."""
@@ -190,8 +229,12 @@ class RunStore:
 
     def is_training(self, run: Run) -> bool:
         """Whether somebody, here or in another process, is working on this run now."""
-        holder = self.holder()
-        return holder is not None and holder.startswith(training_words(run.name) + " (")
+        return self.training_now() == run.name
+
+    def training_now(self) -> str | None:
+        """The name of the run that somebody, here or in another process, is training."""
+        found = re.match(r"training '([^']+)' \(", self.holder() or "")
+        return found[1] if found else None
 
     def _holder_words(self) -> str:
         try:
@@ -212,7 +255,8 @@ class RunStore:
             raise storage_error(error, self.root) from None
         try:
             write_atomic(self.root / ".job.holder", f"{job} (process {os.getpid()})\n".encode())
-            self.stop_request().withdraw()
+            for request in (self.stop_request(), self.save_request(), self.sample_request()):
+                request.withdraw()
             yield
         finally:
             lock.release()

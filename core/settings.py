@@ -20,7 +20,7 @@ RUN_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 def setting(default: Any, title: str, help: str, variable: str | None = None, place: str | None = None, **limits: Any) -> Any:
     """Declare one setting; `variable` is the guide's environment variable that overrides it.
 
-    `place` marks a path (dataset, model, output, lora, regularization): the page offers a listing for it, never free text.
+    `place` marks a path (dataset, model, output, lora, regularization, evaluator): the page offers a listing for it, never free text.
     """
     return Field(default, title=title, description=help, json_schema_extra={"variable": variable, "place": place}, **limits)
 
@@ -34,6 +34,7 @@ class RunSettings(Section):
 
     name: str = setting("", "Run name", "Letters, digits, dot, dash, underscore; names the LoRA file. Empty: the preset and the date.", "RUN_NAME", pattern=r"^$|" + RUN_NAME_PATTERN)
     output: str = setting("output", "Output folder", "Where LoRA files, samples and runs are written.", "OUT_DIR", place="output", min_length=1)
+    price_per_hour: float = setting(0.0, "Price per hour", "What this machine costs an hour, in your currency. 0: no money is spoken of.", "PRICE_PER_HOUR", ge=0, le=1000)
     warm_start: str = setting("", "Start from LoRA", "A LoRA file made here whose weights are the starting point of a new run (same model, rank and targets).", "RESUME_FROM", place="lora")
 
 
@@ -103,6 +104,7 @@ class TrainSettings(Section):
     save_every: int = setting(250, "Checkpoint every", "Steps between checkpoints a run can be resumed from.", ge=1, le=1_000_000)
     save_minutes: float = setting(10, "Checkpoint minutes", "A checkpoint is also saved when the last one is this old. 0: by steps only.", ge=0, le=1440)
     keep_checkpoints: int = setting(2, "Checkpoints kept", "Newest checkpoints kept, besides the one with the lowest held-out loss. Two at least, so that a damaged one costs little.", ge=2, le=1000)
+    stop_early: bool = setting(False, "Stop early", "Ends the run when the likeness of the samples has stopped growing while the loss on held-out photos rises, and takes the LoRA of the best step. Needs samples and 15 photos or more.")
     validate_every: int = setting(100, "Fixed-noise loss every", "Steps between measurements of the loss on fixed photos, noise and noise levels: a curve without the noise of training. 0 switches it off.", ge=0, le=1_000_000)
 
 
@@ -139,6 +141,14 @@ class RegularizationSettings(Section):
     weight: float = setting(4.0, "Regularization weight", "Weight of the class loss beside the loss on the person's photos. Below about 4 the person still leaks into the class; at 4 the person needs about twice the steps.", gt=0, le=10)
 
 
+class EvaluationSettings(Section):
+    """Evaluation: networks of your own that measure besides the shipped ones. They lie in models/ and are never downloaded."""
+
+    face_model: str = setting("", "Face network", "An ArcFace-family .onnx file that tells who a face is instead of SFace; needs onnxruntime. The usual ones are licensed for non-commercial research only.", place="evaluator")
+    text_image_model: str = setting("", "CLIP or SigLIP", "A folder with CLIP or SigLIP that tells whether a picture shows what its prompt says. CLIP ViT-L/14 is MIT, SigLIP 2 Apache 2.0.", place="evaluator")
+    image_model: str = setting("", "DINOv2", "A folder with DINOv2 (Apache 2.0) that tells how different two pictures are. Without it their coarse colours do.", place="evaluator")
+
+
 class Settings(Section):
     """All settings of one run."""
 
@@ -151,6 +161,7 @@ class Settings(Section):
     sampling: SamplingSettings = SamplingSettings()
     text_encoder: TextEncoderSettings = TextEncoderSettings()
     regularization: RegularizationSettings = RegularizationSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
 
     @property
     def trains_text_encoder(self) -> bool:
@@ -280,4 +291,6 @@ def warnings_of(settings: Settings) -> list[str]:
         found.append("Photos are mirrored: partings, moles and 'facing left' in captions will be taught both ways.")
     if settings.sampling.every and not settings.sampling.prompts:
         found.append("There are no sample prompts: no samples are drawn.")
+    if settings.train.stop_early and not (settings.sampling.every and settings.sampling.prompts and settings.dataset.hold_out):
+        found.append("Stopping early has no effect: it needs samples (sampling.every) and photos held out (dataset.hold_out).")
     return found

@@ -13,17 +13,24 @@ from core.caption_tasks import add_what_was_measured, caption_request
 from core.captioning.request import TEMPLATE
 from core.dataset.folder import open_dataset
 from core.dataset.subjects import CACHE_FOLDER, MEASURES_FOLDER
+from core.doctor.diagnose import diagnose
+from core.doctor.diagnosis import Diagnosis
+from core.doctor.evaluations import evaluations_stamp, measures_of_run
+from core.doctor.evidence import Evidence
+from core.doctor.finished import finished_without_encoder
 from core.durable import storage_error
 from core.errors import Refused
 from core.evaluation.grid import GridRequest, evaluations_folder
-from core.evaluation.prompts import fill
+from core.evaluation.job import AIM_WORDS, EvaluationJob, load_job, save_job
 from core.events import Phase, RunEvent, RunStopped
 from core.jobs import Job, Worker, drain
 from core.machine import START_WITH_GPU, Machine
 from core.presets import Resolved
+from core.run_queue import RunQueue
 from core.runs import EventLog, Run, RunStore, training_words
 from core.settings import Settings
 from core.traces import Traces, purge, traces_of
+from core.training.prospect import Prospect
 
 if TYPE_CHECKING:
     from core.training.advice import EncoderAdvice
@@ -48,10 +55,12 @@ def analysis_log(dataset_folder: str, store: RunStore) -> EventLog:
 
 
 def kept_report(dataset_folder: str, store: RunStore) -> tuple[AnalysisReport | None, float]:
-    """The last report of a dataset and when it was made, in seconds since the epoch."""
+    """The last report of a dataset and when it was made, in seconds since the epoch; none of another folder that has the same name."""
     file = report_file(dataset_folder, store)
     report = read_report(file)
-    return report, file.stat().st_mtime if report else 0.0
+    if report is None or Path(report.folder).resolve() != Path(dataset_folder).resolve():
+        return None, 0.0
+    return report, file.stat().st_mtime
 
 
 def analyze(settings: Settings, store: RunStore) -> Iterator[RunEvent]:
@@ -106,6 +115,7 @@ def start_purge(worker: Worker, dataset_folder: str, with_loras: bool, store: Ru
     def prepare() -> tuple[Job, EventLog]:
         log = purge_log(store)
         log.file.unlink(missing_ok=True)
+        RunQueue(store.root).forget_dataset(Path(dataset_folder))
         return (lambda: purge(kept_of(dataset_folder, store), with_loras)), log
 
     worker.start(store.exclusive("deleting a person's files"), prepare)
@@ -124,17 +134,17 @@ def train(run: Run, store: RunStore, resume: bool, world: World | None = None) -
     yield Phase(what="Starting: loading libraries")
     from core.training.train import train as train_run
 
-    for event in train_run(run, store.stop_request().is_made, resume, world):
+    for event in train_run(run, store.stop_request().is_made, resume, world, store.wishes()):
         yield event.model_copy(update={"by": store.stop_request().made_by()}) if isinstance(event, RunStopped) else event
 
 
-def start_training(worker: Worker, settings: Settings, store: RunStore) -> None:
+def start_training(worker: Worker, settings: Settings, store: RunStore, preset: str = "") -> None:
     """Create the run inside the lock and train it on the worker's thread. Raises Refused or UserError; then nothing was started."""
     check_startable(settings)
     check_device(worker.machine, settings.model.path)
 
     def prepare() -> tuple[Job, EventLog]:
-        run = store.create(settings)
+        run = store.create(settings, preset)
         return (lambda: train(run, store, resume=False)), run.log
 
     worker.start(store.exclusive(training_words(settings.run.name)), prepare)
@@ -151,11 +161,11 @@ def start_resume(worker: Worker, name: str, store: RunStore) -> None:
     worker.start(store.exclusive(training_words(name)), prepare)
 
 
-def train_here(settings: Settings, store: RunStore, listen: Listener) -> RunEvent:
+def train_here(settings: Settings, store: RunStore, listen: Listener, preset: str = "") -> RunEvent:
     """The command's way: same lock, same log, on the calling thread."""
     check_startable(settings)
     with store.exclusive(training_words(settings.run.name)):
-        run = store.create(settings)
+        run = store.create(settings, preset)
         return drain(lambda: train(run, store, resume=False), run.log, listen)
 
 
@@ -190,99 +200,81 @@ def resume_here(name: str, store: RunStore, listen: Listener) -> RunEvent:
         return drain(lambda: train(run, store, resume=True), run.log, listen)
 
 
-def evaluate(request: GridRequest, name: str, store: RunStore) -> Iterator[RunEvent]:
+def evaluate(job: EvaluationJob, name: str, store: RunStore) -> Iterator[RunEvent]:
     yield Phase(what="Starting: loading libraries")
-    from core.evaluation.evaluate import evaluate as evaluate_grid
+    from core.evaluation.perform import perform
 
-    yield from evaluate_grid(request, name, store.root, store.stop_request().is_made)
+    yield from perform(job, name, store.root, store.stop_request().is_made)
 
 
-def start_evaluation(worker: Worker, request: GridRequest, store: RunStore) -> str:
-    """Draw a strength grid on the worker's thread and return its name. `request.lora` must be one of lora_names.
+def start_evaluation(worker: Worker, job: EvaluationJob, store: RunStore) -> str:
+    """Draw and measure on the worker's thread and return the name. The request's `lora` must be one of lora_names.
 
     Raises Refused or UserError; then nothing was started.
     """
-    if request.lora not in lora_names(store):
-        raise Refused(f"There is no LoRA called '{request.lora}'.", str(store.root), f"LoRA files here: {', '.join(lora_names(store)) or 'none yet'}.")
-    check_device(worker.machine, request.model_path)
-    name = new_grid_name(request, store)
+    if job.request.lora not in lora_names(store):
+        raise Refused(f"There is no LoRA called '{job.request.lora}'.", str(store.root), f"LoRA files here: {', '.join(lora_names(store)) or 'none yet'}.")
+    check_device(worker.machine, job.request.model_path)
+    return _start_evaluation(worker, job, new_grid_name(job.request, store), store)
 
+
+def resume_evaluation(worker: Worker, name: str, store: RunStore) -> str:
+    """Draw what is missing of a stopped evaluation. Raises Refused or UserError; then nothing was started."""
+    return _start_evaluation(worker, load_job(name, store.root), name, store)
+
+
+def _start_evaluation(worker: Worker, job: EvaluationJob, name: str, store: RunStore) -> str:
     def prepare() -> tuple[Job, EventLog]:
-        log = grid_log(name, store)
-        log.file.parent.mkdir(parents=True)
-        return (lambda: evaluate(request, name, store)), log
+        save_job(job, name, store.root)
+        return (lambda: evaluate(job, name, store)), grid_log(name, store)
 
-    worker.start(store.exclusive(f"drawing the grid of '{request.lora}'"), prepare)
+    worker.start(store.exclusive(f"{AIM_WORDS[job.aim]} '{job.request.lora}'"), prepare)
     return name
 
 
-def evaluate_here(request: GridRequest, store: RunStore, listen: Listener) -> tuple[str, RunEvent]:
-    """The command's way; `request.lora` may be any file's absolute path. Returns the grid's name and the last event."""
-    name = new_grid_name(request, store)
-    with store.exclusive(f"drawing the grid of '{request.lora}'"):
-        log = grid_log(name, store)
-        log.file.parent.mkdir(parents=True)
-        return name, drain(lambda: evaluate(request, name, store), log, listen)
+def evaluate_here(job: EvaluationJob, name: str, store: RunStore, listen: Listener) -> RunEvent:
+    """The command's way; the request's `lora` may be any file's absolute path. A name that is there goes on. Returns the last event."""
+    with store.exclusive(f"{AIM_WORDS[job.aim]} '{Path(job.request.lora).name}'"):
+        save_job(job, name, store.root)
+        return drain(lambda: evaluate(job, name, store), grid_log(name, store), listen)
 
 
-def class_photos_log(settings: Settings, store: RunStore) -> EventLog:
-    return EventLog(analysis_folder(store.root, settings.dataset.folder) / "class-photos.jsonl")
-
-
-def start_class_photos(worker: Worker, settings: Settings, count: int, store: RunStore) -> None:
-    """Draw class photos for regularization on the worker's thread. Raises Refused or UserError; then nothing was started."""
+def prospect(settings: Settings, speeds: dict[str, float]) -> Prospect:
+    """What a run of these settings would take here; `speeds` remembers what was measured, by device and precision. Takes seconds at first. Raises UserError or Refused."""
     check_startable(settings)
-    check_device(worker.machine, settings.model.path)
-    worker.start(store.exclusive("drawing class photos"), lambda: _class_photos_job(settings, count, store))
+    from core.flux.model_folder import open_model_folder
+    from core.training.outlook import measured_flops
+    from core.training.plan import prospect_of
+
+    def speed(hardware) -> float:
+        key = f"{hardware.device} {hardware.dtype}"
+        if key not in speeds:
+            speeds[key] = measured_flops(hardware)
+        return speeds[key]
+
+    return prospect_of(open_dataset(Path(settings.dataset.folder)), settings, open_model_folder(Path(settings.model.path)), speed)
 
 
-def draw_class_photos_here(settings: Settings, count: int, store: RunStore, listen: Listener) -> RunEvent:
-    check_startable(settings)
-    with store.exclusive("drawing class photos"):
-        job, log = _class_photos_job(settings, count, store)
-        return drain(job, log, listen)
-
-
-def _class_photos_job(settings: Settings, count: int, store: RunStore) -> tuple[Job, EventLog]:
-    def draw() -> Iterator[RunEvent]:
-        yield Phase(what="Starting: loading libraries")
-        from core.evaluation.class_photos import draw_class_photos
-
-        yield from draw_class_photos(settings, count, store.stop_request().is_made)
-
-    log = class_photos_log(settings, store)
-    log.file.parent.mkdir(parents=True, exist_ok=True)
-    log.file.unlink(missing_ok=True)
-    return draw, log
-
-
-def text_encoder_advice(settings: Settings) -> EncoderAdvice:
-    """The guide's policy for this dataset. Raises UserError for a dataset that cannot be opened."""
+def text_encoder_advice(settings: Settings, store: RunStore) -> EncoderAdvice:
+    """The guide's policy for this dataset, and what came of it without. Raises UserError for a dataset that cannot be opened."""
     from core.training.advice import advise_text_encoder
 
-    return advise_text_encoder(open_dataset(Path(settings.dataset.folder)), settings.dataset.trigger_word, Path(settings.model.path))
+    return advise_text_encoder(open_dataset(Path(settings.dataset.folder)), settings.dataset.trigger_word, Path(settings.model.path), finished_without_encoder(settings.dataset.folder, store))
+
+
+def diagnoses_of(run: Run, store: RunStore) -> list[Diagnosis]:
+    """What the doctor says of a run, by its log, its newest evaluation and the report on its photos. Raises UserError for a damaged log."""
+    return diagnose(Evidence(run.settings, run.log.read()[0], kept_report(run.settings.dataset.folder, store)[0], measures_of_run(run, store.root)))
+
+
+def doctors_stamp(run: Run, store: RunStore) -> tuple[int, ...]:
+    """Changes whenever the doctor has something new to look at."""
+    files = (run.log.file, report_file(run.settings.dataset.folder, store))
+    return (*(file.stat().st_mtime_ns if file.exists() else 0 for file in files), evaluations_stamp(store.root))
 
 
 def grid_log(name: str, store: RunStore) -> EventLog:
     return EventLog(evaluations_folder(store.root) / name / "events.jsonl")
-
-
-def grid_request(settings: Settings, lora: str, prompts: list[str], strengths: tuple[float, ...]) -> GridRequest:
-    """A grid drawn as the run's samples are; {trigger} and {class} in the prompts are filled in."""
-    dataset, sampling = settings.dataset, settings.sampling
-    return GridRequest(
-        lora=lora,
-        model_path=settings.model.path,
-        prompts=fill(prompts, dataset.trigger_word, dataset.class_word),
-        strengths=strengths,
-        seed=sampling.seed,
-        width=sampling.width or dataset.resolution,
-        height=sampling.height or dataset.resolution,
-        num_inference_steps=sampling.num_inference_steps,
-        guidance_scale=sampling.guidance_scale,
-        text_length=settings.model.text_length,
-        precision=settings.model.precision,
-    )
 
 
 def new_grid_name(request: GridRequest, store: RunStore) -> str:

@@ -16,6 +16,7 @@ from core.errors import UserError
 from core.evaluation.grid import evaluations_folder, load_grid
 from core.events import Phase, RunEvent, RunFinished
 from core.runs import Run, RunStore
+from core.trash import Trash
 
 # In the cache, but of drawn people only, and costly to make again.
 DRAWN_PEOPLE = frozenset({"pocket", "scorecard"})
@@ -47,12 +48,14 @@ def traces_of(folder: Path, analysis: Path, cache: Path, store: RunStore) -> Tra
     The cache goes as a whole: its names are made from contents, so nobody can say whose they are, and it fills again.
     """
     runs, unreadable = _runs_on(folder, store)
-    loras = [file for run in runs for file in (run.lora_file, run.transformer_only_file)]
+    deleted = Trash(store).of_dataset(folder)
+    loras = [file for run in runs for file in run.published_files()]
     photos, captions, stays = _files_of(folder)
     goes = (
-        _trace("strength grids", _grids_of(loras, store)),
+        _trace("strength grids", _grids_of(folder, runs, [run.name for run in deleted if run.name not in store.names()], store)),
         _trace("samples", [run.samples_folder for run in runs]),
         _trace("runs with their checkpoints", [run.folder for run in runs]),
+        _trace("deleted runs with their LoRAs", [run.place for run in deleted]),
         _trace("analyses", [analysis]),
         _trace("encoded photos and captions, of everybody", [entry for entry in _entries(cache) if entry.name not in DRAWN_PEOPLE]),
         _trace("originals, deleted photos, half-sent files", [folder / STUDIO_FOLDER]),
@@ -93,14 +96,15 @@ def _runs_on(folder: Path, store: RunStore) -> tuple[list[Run], list[Path]]:
     return runs, unreadable
 
 
-def _grids_of(loras: Iterable[Path], store: RunStore) -> list[Path]:
-    """A grid that was broken off before its first row is known by its name alone."""
-    files = {lora.name for lora in loras}
+def _grids_of(folder: Path, runs: Iterable[Run], deleted: Iterable[str], store: RunStore) -> list[Path]:
+    """Of the person's LoRAs, there or not, and those that were compared with their photos. One that was broken off before its first row is known by its name alone."""
+    files = {file.name for run in runs for file in (run.lora_file, run.transformer_only_file, *run.published_files())} | {f"{name}.safetensors" for name in deleted}
     stems = tuple(f"{Path(file).stem}-" for file in files)
     found = []
     for entry in _entries(evaluations_folder(store.root)):
         try:
-            is_ours = Path(load_grid(entry.name, store.root).request.lora).name in files
+            request = load_grid(entry.name, store.root).request
+            is_ours = Path(request.lora).name in files or (bool(request.dataset) and Path(request.dataset).resolve() == folder.resolve())
         except UserError:
             is_ours = entry.name.startswith(stems) if stems else False
         if is_ours:

@@ -7,11 +7,14 @@ import os
 import sys
 from pathlib import Path
 
+from tqdm import tqdm
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.analyzer.report import read_report, render_text
 from core.analyzer.report_html import report_page
 from core.dataset.folder import open_dataset
+from core.events import Phase
 from core.presets import resolve
 from core.runs import RunStore
 from core.tasks import analyze, report_file
@@ -28,8 +31,11 @@ def main() -> int:
 
     settings = resolve(arguments.preset, os.environ, arguments.set).settings
     store = RunStore(Path(settings.run.output))
-    for _ in analyze(settings, store):
-        pass
+    with tqdm(desc="Reading photos", unit="photo") as bar:
+        for event in analyze(settings, store):
+            if isinstance(event, Phase) and event.total:
+                bar.total = event.total
+                bar.update(event.done + 1 - bar.n)
     file = report_file(settings.dataset.folder, store)
     report = read_report(file)
     assert report is not None

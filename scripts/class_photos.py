@@ -9,9 +9,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from core.class_photo_tasks import draw_class_photos_here
 from core.presets import preset_names, resolve
 from core.runs import RunStore
-from core.tasks import draw_class_photos_here
 from scripts.console import ProgressLine, exit_code, run_command, stop_on_signals
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from core.errors import UserError
-from core.events import CheckpointSaved, FixedNoiseLoss, Phase, ReportSaved, RunEvent, RunFailed, RunFinished, RunStarted, RunStopped, StepDone, Warned
-from core.runs import StopRequest
+from core.events import CheckpointSaved, FixedNoiseLoss, LikenessMeasured, Phase, ReportSaved, RunEvent, RunFailed, RunFinished, RunStarted, RunStopped, StepDone, StoppedEarly, Warned
+from core.runs import Request
+from core.signs import level_of
 
 DONE, FAILED, REFUSED = 0, 1, 2
 
@@ -32,7 +33,7 @@ def run_command(command: Callable[[], int]) -> int:
         return REFUSED
 
 
-def stop_on_signals(request: StopRequest, words: str = "Stopping; saving. Ctrl+C again ends at once, back to the last checkpoint.") -> None:
+def stop_on_signals(request: Request, words: str = "Stopping; saving. Ctrl+C again ends at once, back to the last checkpoint.") -> None:
     """The first Ctrl+C or SIGTERM asks for a stop between two forward passes; a second Ctrl+C ends at once."""
 
     def ask(number: int, _: object) -> None:
@@ -67,6 +68,11 @@ class ProgressLine:
                 self._say(f"Note: {event.what}")
             case FixedNoiseLoss():
                 self._say(f"step {event.step}: fixed-noise loss {event.loss:.4f}")
+            case LikenessMeasured() if event.mean is not None:
+                self._say(f"step {event.step}: likeness {event.mean:.2f}, {level_of(event.mean)} ({event.faces} of {event.pictures} samples show a face)")
+            case StoppedEarly():
+                money = f" and {event.money_saved:.2f} of the machine's price" if event.money_saved is not None else ""
+                self._say(f"Stopped early at step {event.step}, saving about {event.seconds_saved / 60:.0f} min{money}; the LoRA is that of step {event.best_step}. {event.reason}")
             case CheckpointSaved():
                 self._say(f"step {event.step}: checkpoint saved")
             case ReportSaved():

@@ -46,7 +46,7 @@ def main() -> int:
         print(f"Going on with run '{resume}'")
         return exit_code(resume_here(resume, store, ProgressLine()))
     print(f"Run '{settings.run.name}', preset {resolved.preset}")
-    return exit_code(train_here(settings, store, ProgressLine()))
+    return exit_code(train_here(settings, store, ProgressLine(), resolved.preset))
 
 
 def train_as_one_of_many(settings: Settings, store: RunStore) -> int:

@@ -1,5 +1,6 @@
 """What tests share: drawn people as photos, and settings of a run of seconds."""
 
+import functools
 import os
 import random
 from pathlib import Path
@@ -40,16 +41,17 @@ def photos(tmp_path_factory) -> Path:
     return folder
 
 
+def short_settings(photos: Path, output: Path, **changes):
+    pairs = {
+        "run.name": "short", "run.output": output, "dataset.folder": photos, "train.steps": 4, "train.batch_size": 2, "train.save_every": 2, "train.validate_every": 2,
+        "optimizer.warmup_steps": 1, "lora.rank": 4, "lora.alpha": 4, "sampling.every": 0, "sampling.num_inference_steps": 2,
+    }  # fmt: skip
+    pairs |= {key.replace("__", "."): value for key, value in changes.items()}
+    return resolve("demo", {}, [f"{key}={value}" for key, value in pairs.items()]).settings
+
+
 @pytest.fixture
 def short_run(photos, tmp_path):
     """Settings of a run of four steps; keyword arguments are section__field values laid over it."""
 
-    def make(**changes):
-        pairs = {
-            "run.name": "short", "run.output": tmp_path / "output", "dataset.folder": photos, "train.steps": 4, "train.batch_size": 2, "train.save_every": 2, "train.validate_every": 2,
-            "optimizer.warmup_steps": 1, "lora.rank": 4, "lora.alpha": 4, "sampling.every": 0, "sampling.num_inference_steps": 2,
-        }  # fmt: skip
-        pairs |= {key.replace("__", "."): value for key, value in changes.items()}
-        return resolve("demo", {}, [f"{key}={value}" for key, value in pairs.items()]).settings
-
-    return make
+    return functools.partial(short_settings, photos, tmp_path / "output")

@@ -11,20 +11,21 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = [
     {"core.errors", "core.machine", "core.masking"},
     {"core.durable", "core.pod_stop"},
-    {"core.settings", "core.events", "core.pace", "core.ownership", "core.volume"},
-    {"core.presets", "core.runs"},
-    {"core.jobs"},
+    {"core.settings", "core.events", "core.pace", "core.gauges", "core.ownership", "core.volume"},
+    {"core.presets", "core.runs", "core.signs"},
+    {"core.jobs", "core.run_history", "core.run_queue", "core.trash"},
     {"core.dataset", "core.flux", "core.identity"},
     {"core.analyzer", "core.training", "core.evaluation", "core.captioning"},
-    {"core.pocket", "core.traces"},
+    {"core.doctor", "core.pocket", "core.traces", "core.run_archive"},
     {"core.caption_tasks"},
     {"core.tasks"},
+    {"core.class_photo_tasks", "core.model_setup", "core.queue_runner"},
     {"ui", "scripts"},
     {"app"},
 ]
 HEAVY = ("torch", "diffusers", "transformers", "peft", "cv2")
 LIGHT_FOR_THE_PAGE = {
-    "core.dataset", "core.analyzer.report", "core.analyzer.report_html", "core.evaluation.grid", "core.evaluation.prompts", "core.errors", "core.durable", "core.settings", "core.events", "core.pace", "core.presets", "core.runs", "core.jobs", "core.tasks", "core.caption_tasks", "core.captioning.model_place", "core.captioning.proposals", "core.captioning.request", "core.traces", "core.machine", "core.masking", "core.ownership", "core.pod_stop", "core.volume",
+    "core.dataset", "core.analyzer.report", "core.analyzer.report_html", "core.evaluation.choice", "core.evaluation.compare", "core.evaluation.coverage", "core.evaluation.grid", "core.evaluation.job", "core.evaluation.prompts", "core.evaluation.recommend", "core.evaluation.scores", "core.evaluation.sheet", "core.evaluation.twin", "core.errors", "core.durable", "core.settings", "core.events", "core.pace", "core.presets", "core.runs", "core.jobs", "core.tasks", "core.caption_tasks", "core.class_photo_tasks", "core.captioning.model_place", "core.captioning.proposals", "core.captioning.request", "core.traces", "core.machine", "core.masking", "core.ownership", "core.pod_stop", "core.volume", "core.signs", "core.doctor", "core.gauges", "core.model_setup", "core.queue_runner", "core.run_archive", "core.run_history", "core.run_queue", "core.training.prospect", "core.trash",
 }  # fmt: skip
 
 
@@ -77,7 +78,7 @@ def test_core_never_imports_gradio():
     assert [module for module, file in modules().items() if module.startswith("core") and any(name.split(".")[0] == "gradio" for name in imports_of(file))] == []
 
 
-@pytest.mark.parametrize("module", ["ui.server.build", "core.tasks", "core.caption_tasks", "core.captioning.caption", "core.analyzer.analyze", "core.pocket.demo"])
+@pytest.mark.parametrize("module", ["ui.server.build", "core.tasks", "core.caption_tasks", "core.class_photo_tasks", "core.captioning.caption", "core.analyzer.analyze", "core.doctor.diagnose", "core.pocket.demo"])
 def test_the_page_starts_without_heavy_libraries(module):
     code = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -9,14 +9,14 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
-from core.analyzer.report import AnalysisReport, read_report
+from core.analyzer.report import AnalysisReport
 from core.analyzer.report_html import KINDS, THUMBNAIL_SIDE, report_body
 from core.dataset import history
-from core.dataset.folder import open_dataset
+from core.dataset.folder import files_state, open_dataset
 from core.errors import Refused, UserError
 from core.events import RunEvent
 from core.settings import Settings
-from core.tasks import analysis_log, remedy, report_file, start_analysis
+from core.tasks import analysis_log, kept_report, remedy, start_analysis
 from ui.dataset_tab import QUIET, DatasetTab
 from ui.messages import as_html, shows_errors
 from ui.pictures import nothing_yet, photo_address
@@ -26,7 +26,7 @@ from ui.settings_form import SettingsForm
 from ui.studio import Studio
 
 
-def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button, dataset: DatasetTab) -> None:
+def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button, report: gr.HTML, dataset: DatasetTab) -> None:
     """A remedy changes the photos, so that they are analyzed again and drawn anew in the Dataset tab."""
     pressed = gr.Textbox(visible="hidden", elem_id="remedy")
 
@@ -45,6 +45,11 @@ def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button
         history.undo(Path(settings.dataset.folder))
         return _again(settings)
 
+    def drawn(folder_name: str, trigger_word: str) -> list[Any]:
+        """Undo says here too what it would take back."""
+        values = dataset.show(folder_name, trigger_word)
+        return [*values, dict(values[dataset.drawn.index(dataset.tools["undo"])])]  # Gradio empties the update it sends
+
     def _require_idle() -> None:
         """The report on the screen is about to be replaced; its numbers would mean other findings."""
         if studio.analyst.is_busy():
@@ -54,12 +59,14 @@ def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button
         start_analysis(studio.analyst, settings, studio.store)
         return dataset.show(settings.dataset.folder, settings.dataset.trigger_word)
 
+    # The grid marks what the analysis found; this text changes when a report was made.
+    report.change(shows_errors(drawn), [dataset.folder, dataset.trigger], [*dataset.drawn, undo], **QUIET)
     analyze.click(shows_errors(start), form.inputs, None, **QUIET)
     pressed.change(shows_errors(do), [pressed, *form.inputs], dataset.drawn, **QUIET)
     undo.click(shows_errors(take_back), form.inputs, dataset.drawn, **QUIET)
 
 
-def render(studio: Studio, dataset_folder: str, seen: tuple) -> tuple[tuple, list[Any]]:
+def render(studio: Studio, dataset_folder: str, trigger_word: str, resolution: float | None, seen: tuple) -> tuple[tuple, list[Any]]:
     """A key that changes with what is shown, the report, and what it means for a training; nothing is sent when the key is `seen`."""
     if dataset_folder not in studio.listing("dataset"):
         return (dataset_folder,), [nothing_yet("Choose a dataset folder."), ""]
@@ -67,26 +74,43 @@ def render(studio: Studio, dataset_folder: str, seen: tuple) -> tuple[tuple, lis
         events = studio.reader.events(analysis_log(dataset_folder, studio.store))
     except UserError as error:
         return (dataset_folder, error.what), [f'<div class="verdict fix">{as_html(error)}</div>', ""]
-    key = (dataset_folder, len(events), events[-1].time if events else 0, studio.analyst.is_busy())
-    return key, [gr.skip(), gr.skip()] if key == seen else [_html(studio, dataset_folder, events), readiness(read_report(report_file(dataset_folder, studio.store)))]
+    state = files_state(Path(dataset_folder))
+    key = (dataset_folder, len(events), events[-1].time if events else 0, studio.analyst.is_busy(), state, trigger_word, resolution)
+    if key == seen:
+        return key, [gr.skip(), gr.skip()]
+    report, _ = kept_report(dataset_folder, studio.store)
+    since = changed_since(report, state, trigger_word, resolution) if report else ""
+    return key, [_html(studio, dataset_folder, events, report, since), readiness(report, since)]
 
 
-def readiness(report: AnalysisReport | None) -> str:
+def changed_since(report: AnalysisReport, state: str, trigger_word: str, resolution: float | None) -> str:
+    """Why a report no longer tells how things are; empty while it does."""
+    if report.files_state != state:
+        return "Photos or captions were changed since."
+    if report.trigger_word != trigger_word.strip():
+        return f"It was made for the trigger word '{report.trigger_word}'."
+    if resolution is not None and report.resolution != resolution:
+        return f"It was made for a training at {report.resolution} px, not at {resolution:g}."
+    return ""
+
+
+def readiness(report: AnalysisReport | None, since: str) -> str:
     """For who is about to train: the verdict, and that nobody is stopped by it."""
     if report is None:
         return '<p class="readiness">The photos were not analyzed yet; it takes seconds.</p>'
+    if since:
+        return f'<p class="readiness old"><b>The last report is out of date.</b> {escape(since)} Press Analyze in the Analyzer tab; it takes seconds.</p>'
     meaning = {"ready": "Go ahead.", "train for a test": "Good for a fast test; the final run deserves the fixes.", "fix first": "Training works all the same, but these faults will be in every picture."}[report.verdict]
     return f'<p class="readiness {KINDS[report.verdict]}"><b>{escape(report.summary)}</b> {meaning}</p>'
 
 
-def _html(studio: Studio, dataset_folder: str, events: list[RunEvent]) -> str:
+def _html(studio: Studio, dataset_folder: str, events: list[RunEvent], report: AnalysisReport | None, since: str) -> str:
     view = fold(events)
     if view.failure:
         return f'<div class="verdict fix"><b>{escape(view.failure.what)}</b><span>{escape(view.failure.fix)}</span></div>'
-    if studio.analyst.is_busy():
+    if studio.analyst.is_busy() and view.state == "running":  # Else it is busy with another folder.
         done = f" {view.phase_done} of {view.phase_total}" if view.phase_total else ""
         return f'<div class="verdict" role="status">{escape(view.phase)}{done}</div>'
-    report = read_report(report_file(dataset_folder, studio.store))
     if report is None:
         return nothing_yet("Not analyzed yet. It takes seconds and changes nothing.")
     try:
@@ -94,4 +118,5 @@ def _html(studio: Studio, dataset_folder: str, events: list[RunEvent]) -> str:
     except UserError:
         samples = {}  # The photos are gone since; the report is still worth reading.
     body = report_body(report, lambda name: photo_address(dataset_folder, samples[name], THUMBNAIL_SIDE) if name in samples else None, remedy_button)
-    return f'{body}<p><a href="report?{urlencode({"folder": dataset_folder})}" download>Download this report as one HTML file</a></p>'
+    out_of_date = f'<p class="readiness old" role="status"><b>This report is out of date.</b> {escape(since)} Analyze again.</p>' if since else ""
+    return f'{out_of_date}{body}<p><a href="report?{urlencode({"folder": dataset_folder})}" download>Download this report as one HTML file</a></p>'

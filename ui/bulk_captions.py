@@ -13,7 +13,7 @@ from core.dataset.caption_edits import TextEdit
 from core.dataset.traits import without_traits
 from core.errors import Refused
 from ui.messages import shows_errors
-from ui.photo_editor import edited_as, read_edited
+from ui.photo_editor import after_saving
 from ui.photo_grid import read_picked
 from ui.studio import opened
 
@@ -55,7 +55,7 @@ class BulkCaptions:
             dataset = opened(tab.studio, folder_name)
             names = list(read_picked(picked_text).selected) or [sample.name for sample in (*dataset.samples, *dataset.excluded)]
             found = caption_edits.preview(dataset, names, text_edit(kind, trigger_word.strip(), class_word.strip(), old or "", new or ""))
-            return [table_html(found, len(names)), gr.update(visible=bool(found), value=f"Apply to {len(found)} caption{'' if len(found) == 1 else 's'}"), found, edited_as(read_edited(edited).name, text), *tab.show(folder_name, trigger_word)]
+            return [table_html(found, len(names)), gr.update(visible=bool(found), value=f"Apply to {len(found)} caption{'' if len(found) == 1 else 's'}"), found, after_saving(edited, text), *tab.show(folder_name, trigger_word)]
 
         def apply(folder_name: str, trigger_word: str, kind: str, previewed: Previewed) -> list[Any]:
             dataset = opened(tab.studio, folder_name)

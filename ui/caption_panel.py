@@ -105,7 +105,7 @@ class CaptionPanel:
             return [*self.show(folder_name, captioner, NOTHING_SEEN), typed, *tab.show(folder_name, trigger)]
 
         self.start.click(shows_errors(start), [self.captioner, self.which, *tab.where, *form.inputs], self.shown, **QUIET)
-        self.stop.click(shows_errors(lambda: captions_stop(self.studio.store).make()), None, None, **QUIET)
+        self.stop.click(shows_errors(self._stop), None, None, **QUIET)
         self.download.click(shows_errors(fetch), [tab.folder, self.captioner], self.shown, **QUIET)
         self.pressed.change(shows_errors(answer), [self.pressed, self.captioner, *tab.where], answered, **QUIET)
         for button, word in ((self.accept_all, "accept"), (self.reject_all, "reject")):
@@ -115,6 +115,11 @@ class CaptionPanel:
         for event in (page.load, tab.folder.change, self.captioner.change):
             event(lambda folder_name, captioner: self.show(folder_name, captioner, NOTHING_SEEN), look[:2], self.shown, **QUIET)
         page.load(lambda: gr.update(choices=captioner_choices(self.studio)), None, self.captioner, **QUIET)
+
+    def _stop(self) -> None:
+        if not self.studio.captioner.is_busy():
+            raise Refused("No captioning is running here.", "", "")
+        captions_stop(self.studio.store).make()
 
     def show(self, folder_name: str, captioner: str, seen: tuple) -> list[Any]:
         """A value for each of `shown`; nothing is sent but the key when it is what was `seen`."""

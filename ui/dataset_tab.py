@@ -18,7 +18,7 @@ from ui import people, upload_zone
 from ui.bulk_captions import BulkCaptions
 from ui.caption_panel import CaptionPanel
 from ui.messages import shows_errors
-from ui.photo_editor import checks_html, edited_as, large_photo, no_photo, read_box, read_edited
+from ui.photo_editor import after_saving, checks_html, edited_as, large_photo, no_photo, read_box, read_edited
 from ui.photo_grid import Picked, photo_grid, read_picked
 from ui.pictures import nothing_yet
 from ui.settings_form import WITH_PHOTOS, SettingsForm
@@ -36,7 +36,7 @@ class DatasetTab:
 
     def __init__(self, studio: Studio, form: SettingsForm, page: gr.Blocks) -> None:
         self.studio = studio
-        with gr.Row():
+        with gr.Row(elem_id="subject-row"):
             self.folder, self.trigger, self.class_word = (form.place(key) for key in WITH_PHOTOS)
         people.build(studio, self.folder, page)
         self.summary = gr.Markdown(elem_id="dataset-summary")
@@ -98,7 +98,7 @@ class DatasetTab:
         name = read_edited(edited).name
         if self.keep_typed(folder_name, edited, text):
             gr.Info(f"Caption of {name} saved.", duration=3)
-        return [edited_as(name, text), *self.show(folder_name, trigger_word)]
+        return [after_saving(edited, text), *self.show(folder_name, trigger_word)]
 
     def crop(self, folder_name: str, trigger_word: str, picked_text: str, edited: str, text: str, box: str) -> list[Any]:
         current = read_picked(picked_text).current
@@ -109,8 +109,9 @@ class DatasetTab:
 
         A caption that reads otherwise by now than when it was put there is left alone, and what was typed is said.
         """
-        name, before = read_edited(edited).name, read_edited(edited).text
-        if not name or text == before:
+        box = read_edited(edited)
+        name, before = box.name, box.text
+        if not name or not box.typed or text == before:
             return False
         try:
             dataset = opened(self.studio, folder_name)
@@ -130,7 +131,7 @@ class DatasetTab:
             if not names:
                 raise Refused("No photo is picked.", "", "Click on one, or select some.")
             edit(opened(self.studio, folder_name), names)
-            return [edited_as(read_edited(edited).name, text), *self.show(folder_name, trigger_word)]
+            return [after_saving(edited, text), *self.show(folder_name, trigger_word)]
 
         return act
 
@@ -139,7 +140,7 @@ class DatasetTab:
             self.keep_typed(folder_name, edited, text)
             require_listed(self.studio, folder_name)
             step(Path(folder_name))
-            return [edited_as(read_edited(edited).name, text), *self.show(folder_name, trigger_word)]
+            return [after_saving(edited, text), *self.show(folder_name, trigger_word)]
 
         return act
 
@@ -165,9 +166,11 @@ def summary_of(dataset: Dataset) -> str:
     if dataset.excluded:
         text += f" {len(dataset.excluded)} excluded."
     if dataset.orphan_captions:
-        text += f" {len(dataset.orphan_captions)} captions belong to no photo."
+        count = len(dataset.orphan_captions)
+        text += f" {count} caption{' belongs' if count == 1 else 's belong'} to no photo."
     if dataset.problems:
-        text += f" {len(dataset.problems)} files cannot be used; the Analyzer names them."
+        count = len(dataset.problems)
+        text += f" {count} file{'' if count == 1 else 's'} cannot be used; the Analyzer names {'it' if count == 1 else 'them'}."
     return text
 
 

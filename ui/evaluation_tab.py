@@ -1,24 +1,35 @@
-"""The Evaluation tab: choose a LoRA, prompts and strengths; see the grid as it is drawn and keep it as one picture."""
+"""The Evaluation tab: choose a LoRA and what to test; see the grid as it is drawn, what was measured, and what is recommended."""
 
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
 
+from core.dataset.folder import open_dataset
 from core.errors import Refused, UserError
-from core.evaluation.grid import SHEET_FILE, STRENGTHS, grid_names, load_grid, parse_strengths, strength_label
-from core.evaluation.prompts import parse_prompts, read_prompts
+from core.evaluation.choice import sources_of
+from core.evaluation.compare import Evaluation, load_evaluation
+from core.evaluation.coverage import covered, covered_words
+from core.evaluation.grid import FINAL, SHEET_FILE, STRENGTHS, TRANSFORMER_ONLY, grid_names, parse_strengths, source_label, strength_label
+from core.evaluation.job import Aim, EvaluationJob, grid_request
+from core.evaluation.prompts import parse_prompts, prompts_file, read_prompts
+from core.pace import duration
 from core.settings import Settings
-from core.tasks import grid_log, grid_request, lora_names, start_evaluation
+from core.tasks import grid_log, kept_report, lora_names, resume_evaluation, start_evaluation
 from ui.dataset_tab import QUIET
-from ui.messages import as_html, duration, shows_errors
-from ui.pictures import nothing_yet, strength_grid
+from ui.evaluation_cards import copied_photos, history_table, measures_card, recommendation_card
+from ui.messages import as_html, shows_errors
+from ui.pictures import nothing_yet, photo_address, strength_grid
 from ui.run_view import fold
 from ui.settings_form import SettingsForm
 from ui.studio import Studio
+
+HISTORY = 20
+PROMPTS_HELP = "One per line; {trigger} and {class} are filled in. The word in brackets says what a prompt tests: [front], [three-quarter], [profile], [full body], [clothes], [light], [expression], [style], [class], [two people]."
 
 
 class EvaluationTab:
@@ -27,42 +38,95 @@ class EvaluationTab:
     def __init__(self, studio: Studio, form: SettingsForm) -> None:
         self.studio = studio
         self.form = form
+        names = lora_names(studio.store)
         with gr.Row(equal_height=False):
             with gr.Column(scale=1, min_width=300):
-                names = lora_names(studio.store)
                 self.lora = gr.Dropdown(names, value=next(iter(names), None), label="LoRA", info="Finished and stopped runs, newest first.", interactive=True, elem_id="lora")
+                self.choose = gr.Button("Find the best strength", variant="primary", elem_id="choose")
+                gr.HTML('<p class="pick-help">Looks at every checkpoint on three prompts, then at the best three at each strength on all prompts.</p>')
+                with gr.Row():
+                    self.draw = gr.Button("Draw the grid", elem_id="draw")
+                    self.twins = gr.Button("Did the text encoder help?", elem_id="twins", visible=False)
+                self.stop = gr.Button("Stop, keep finished cells", interactive=False, elem_id="stop-grid")
+                self.resume = gr.Button("Go on with this one", visible=False, elem_id="resume-grid")
                 self.strengths = gr.Textbox(" ".join(map(strength_label, STRENGTHS)), label="Strengths", info="0.5 is half, 1.0 as trained.", max_lines=1, elem_id="strengths")
-                self.base = gr.Checkbox(True, label="Base model as first column", info="Strength 0: what the model draws without the LoRA.", elem_id="with-base")
-                self.prompts = gr.Textbox("\n".join(read_prompts()), label="Prompts", info="One per line; {trigger} and {class} are filled in.", lines=8, max_lines=16, elem_id="prompts")
-                self.draw = gr.Button("Draw the grid", variant="primary", elem_id="draw")
-                self.stop = gr.Button("Stop, keep finished rows", interactive=False, elem_id="stop-grid")
+                self.base = gr.Checkbox(True, label="Base model as first column", info="Strength 0: what the model draws without the LoRA. Measures compare with it.", elem_id="with-base")
+                self.seeds = gr.Number(1, precision=0, minimum=1, maximum=8, label="Seeds per prompt", info="Two or more show how much pictures of one prompt differ.", elem_id="seeds")
+                self.sources = gr.Dropdown([(source_label(FINAL), FINAL)], value=[FINAL], multiselect=True, label="Checkpoints", info="More than one: a row for each, side by side.", interactive=True, elem_id="sources")
+                self.prompts = gr.Textbox(self._shipped_prompts(form.first.settings), label="Prompts", info=PROMPTS_HELP, lines=8, max_lines=16, elem_id="prompts")
+                self.check = gr.Button("Check prompts against the photos", size="sm", elem_id="check-prompts")
+                self.coverage = gr.HTML(elem_id="coverage")
             with gr.Column(scale=3, min_width=360):
                 self.grid = gr.Dropdown(grid_names(studio.store.root), label="Grid", info="The newest unless you choose another.", interactive=True, elem_id="grid")
                 self.status = gr.HTML(elem_id="grid-status")
+                self.card = gr.HTML(elem_id="recommendation")
                 self.cells = gr.HTML(elem_id="cells")
+                self.measures = gr.HTML(elem_id="measures")
+                with gr.Accordion("All evaluations", open=False):
+                    self.history = gr.HTML(elem_id="history")
 
     @property
     def outputs(self) -> list[gr.components.Component]:
-        return [self.lora, self.grid, self.status, self.cells, self.draw, self.stop]
+        return [self.lora, self.grid, self.status, self.card, self.cells, self.measures, self.history, self.choose, self.draw, self.stop, self.resume]
 
-    def wire(self) -> None:
-        self.draw.click(shows_errors(self._draw), [self.lora, self.strengths, self.base, self.prompts, *self.form.inputs], self.grid, **QUIET)
+    def wire(self, page: gr.Blocks) -> None:
+        asked = [self.lora, self.strengths, self.base, self.seeds, self.sources, self.prompts, *self.form.inputs]
+        for button, aim in ((self.draw, "grid"), (self.choose, "choose"), (self.twins, "twins")):
+            button.click(shows_errors(self._starter(aim)), asked, self.grid, **QUIET)
         self.stop.click(shows_errors(self._stop), None, None, **QUIET)
+        self.resume.click(shows_errors(self._resume), self.grid, self.grid, **QUIET)
+        self.check.click(shows_errors(self._check), [self.lora, self.prompts, *self.form.inputs], self.coverage, **QUIET)
+        for event in (self.lora.change, page.load):
+            event(shows_errors(self._follow), [self.lora, self.prompts, *self.form.inputs], [self.sources, self.twins, self.prompts], **QUIET)
 
-    def _draw(self, lora: str | None, strengths: str, with_base: bool, prompts: str, *values: Any) -> Any:
-        if not lora:
-            raise Refused("There is no LoRA to draw with.", "Evaluation", "Train one first; Demo takes minutes.")
-        chosen = parse_strengths(strengths)
-        if with_base and 0 not in chosen:
-            chosen = (0.0, *chosen)
-        request = grid_request(self._settings_of(lora, values), lora, parse_prompts(prompts), chosen)
-        name = start_evaluation(self.studio.trainer, request, self.studio.store)
-        return gr.update(choices=[name, *grid_names(self.studio.store.root)], value=name)
+    def _starter(self, aim: Aim):
+        def start(lora: str | None, strengths: str, with_base: bool, seeds: float, sources: list[str], prompts: str, *values: Any) -> Any:
+            if not lora:
+                raise Refused("There is no LoRA to draw with.", "Evaluation", "Train one first; Demo takes minutes.")
+            chosen = parse_strengths(strengths)
+            if with_base and 0 not in chosen:
+                chosen = (0.0, *chosen)
+            known = sources_of(lora, self.studio.store.root)
+            request = grid_request(self._settings_of(lora, values), lora, parse_prompts(prompts), chosen, self.form.read(values).evaluation)
+            changes = {"seeds_each": min(8, max(1, int(seeds or 1))), "sources": tuple(source for source in sources if source in known) or (FINAL,)}
+            name = start_evaluation(self.studio.trainer, EvaluationJob(aim=aim, request=request.model_copy(update=changes)), self.studio.store)
+            return gr.update(choices=[name, *grid_names(self.studio.store.root)], value=name)
+
+        return start
 
     def _settings_of(self, lora: str, values: tuple[Any, ...]) -> Settings:
         """A run's own settings for its LoRA; for a file from elsewhere what the form says."""
         name = lora.removesuffix(".safetensors")
         return self.studio.store.load(name).settings if name in self.studio.store.names() else self.form.read(values)
+
+    def _shipped_prompts(self, settings: Settings) -> str:
+        return "\n".join(prompt.line for prompt in read_prompts(prompts_file(settings.model.path)))
+
+    def _follow(self, lora: str | None, prompts: str, *values: Any) -> tuple[Any, Any, Any]:
+        """What another LoRA changes: its checkpoints, whether it has a twin, and the prompts, unless a person wrote their own."""
+        if not lora:
+            return gr.skip(), gr.update(visible=False), gr.skip()
+        settings, known = self._settings_of(lora, values), sources_of(lora, self.studio.store.root)
+        choices = [(source_label(source), source) for source in reversed(known)]
+        has_twin = lora.replace(".safetensors", f".{TRANSFORMER_ONLY}.safetensors") in lora_names(self.studio.store)
+        shipped = {prompts_file(settings.model.path), prompts_file("")}
+        is_shipped = prompts.strip() in {"\n".join(prompt.line for prompt in read_prompts(file)) for file in shipped}
+        return gr.update(choices=choices, value=[FINAL]), gr.update(visible=has_twin), self._shipped_prompts(settings) if is_shipped else gr.skip()
+
+    def _check(self, lora: str | None, prompts: str, *values: Any) -> str:
+        """Prompts the photos answer already. Raises UserError for prompts that cannot be read or photos that are not there."""
+        settings, asked = self._settings_of(lora, values) if lora else self.form.read(values), parse_prompts(prompts)
+        dataset = settings.dataset
+        captions = {sample.name: sample.caption.text for sample in open_dataset(Path(dataset.folder)).samples if sample.caption}
+        report, _ = kept_report(dataset.folder, self.studio.store)
+        found = covered(asked, captions, report.coverage.cells if report else {}, dataset.trigger_word, dataset.class_word)
+        if not found:
+            return '<div class="verdict ready"><b>Every prompt asks for something new</b></div>'
+        items = "".join(f"<li>{escape(covered_words(one, asked[one.prompt]))}</li>" for one in found)
+        return f'<div class="verdict test"><b>{len(found)} of {len(asked)} prompts test nothing new</b><ol>{items}</ol></div>'
+
+    def _resume(self, name: str | None) -> Any:
+        return gr.update(value=resume_evaluation(self.studio.trainer, name or "", self.studio.store))
 
     def _stop(self) -> None:
         if self.studio.store.holder() is None:
@@ -74,26 +138,54 @@ class EvaluationTab:
         root, holder = self.studio.store.root, self.studio.store.holder()
         loras, names = lora_names(self.studio.store), grid_names(root)
         name = chosen if chosen in names else next(iter(names), None)
+        idle = gr.update(interactive=holder is None)
         try:
             events = self.studio.reader.events(grid_log(name, self.studio.store)) if name else []
-            grid = load_grid(name, root) if name else None
+            key = (tuple(loras), tuple(names), name, lora, len(events), holder)
+            if key == seen:
+                return key, [gr.skip()] * len(self.outputs)
+            evaluation = load_evaluation(name, root) if name else None
         except UserError as error:
             key = (name, error.what)
-            shown = [gr.update(choices=loras), gr.update(choices=names, value=name), f'<div class="verdict fix">{as_html(error)}</div>', "", gr.update(interactive=holder is None), gr.update(interactive=False)]
+            shown = [gr.update(choices=loras), gr.update(choices=names, value=name), f'<div class="verdict fix">{as_html(error)}</div>', "", "", "", "", idle, idle, gr.update(interactive=False), gr.update(visible=False)]
             return key, shown if key != seen else [gr.skip()] * len(self.outputs)
-        key = (tuple(loras), tuple(names), name, lora, len(events), holder)
-        if key == seen:
-            return key, [gr.skip()] * len(self.outputs)
         view = fold(events)
-        drawing = holder is not None and holder.startswith("drawing")
+        live = holder is not None and holder.startswith("drawing")
+        is_mine = live and name == next(iter(names), None)
+        left = evaluation is not None and not live and view.state in ("running", "stopped", "interrupted", "failed")
         return key, [
             gr.update(choices=loras, value=lora if lora in loras else next(iter(loras), None)),
             gr.update(choices=names, value=name),
-            self._status_html(name, view, drawing and name == next(iter(names), None), holder),
-            strength_grid(grid),
-            gr.update(interactive=holder is None),
-            gr.update(interactive=drawing),
-        ]
+            self._status_html(name, view, is_mine, holder),
+            self._card(evaluation),
+            strength_grid(evaluation.grid if evaluation else None, evaluation.scores if evaluation else None),
+            measures_card(evaluation),
+            history_table(self._history(names)),
+            idle, idle, gr.update(interactive=live), gr.update(visible=left),
+        ]  # fmt: skip
+
+    def _card(self, evaluation: Evaluation | None) -> str:
+        return recommendation_card(evaluation) + copied_photos(evaluation, self._photo_addresses(evaluation))
+
+    def _photo_addresses(self, evaluation: Evaluation | None) -> dict[str, str]:
+        """Of the photos a grid was compared with, where their folder is one of those listed."""
+        folder = evaluation.grid.request.dataset if evaluation else ""
+        if folder not in self.studio.listing("dataset"):
+            return {}
+        try:
+            return {sample.name: photo_address(folder, sample, 256) for sample in open_dataset(Path(folder)).samples}
+        except UserError:
+            return {}
+
+    def _history(self, names: list[str]) -> list[Evaluation]:
+        """The newest ones; one whose files are damaged is left out, it says so where it is opened."""
+        found = []
+        for name in names[:HISTORY]:
+            try:
+                found.append(load_evaluation(name, self.studio.store.root))
+            except UserError:
+                continue
+        return found
 
     def _status_html(self, name: str | None, view, live: bool, holder: str | None) -> str:
         if name is None:
@@ -101,9 +193,11 @@ class EvaluationTab:
         if view.failure:
             return f'<div class="verdict fix"><b>{escape(view.failure.what)}</b><span>{escape(view.failure.fix)}</span></div>'
         if live:
-            done = f" row {view.phase_done + 1} of {view.phase_total}" if view.phase_total else ""
+            done = f": {view.phase_done} of {view.phase_total}" if view.phase_total else ""
             return f'<div class="verdict" role="status" aria-live="polite"><b>{escape(view.phase)}{done}</b></div>'
+        links = f'<a href="pictures/evaluations/{quote(name)}/{SHEET_FILE}" download="{escape(name, quote=True)}.png">One picture</a>'
+        page = f'<a href="sheet/{quote(name)}" download>One HTML file</a>'
         if view.state == "running":
-            return '<div class="verdict test"><b>Interrupted</b><span>The process ended before the grid was finished.</span></div>'
-        address = f"pictures/evaluations/{quote(name)}/{SHEET_FILE}"
-        return f'<div class="verdict ready" role="status"><b>Drawn in {duration(view.seconds)}</b><a href="{address}" download="{escape(name)}.png">Download as one picture</a></div>'
+            return '<div class="verdict test"><b>Interrupted</b><span>The process ended before the grid was finished; what is drawn is kept.</span></div>'
+        words = "Stopped after" if view.state in ("stopped", "interrupted") else "Drawn in"
+        return f'<div class="verdict ready" role="status"><b>{words} {duration(view.seconds)}</b>{links}{page}</div>'

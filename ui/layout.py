@@ -8,14 +8,20 @@ from typing import Any
 import gradio as gr
 
 from ui import analyzer_tab
+from ui.acts import Acts
 from ui.dataset_tab import QUIET, DatasetTab
+from ui.doctor_view import DoctorView
 from ui.evaluation_tab import EvaluationTab
+from ui.gauges_row import gauges_html
+from ui.guided_path import FactFinder, path_html
+from ui.messages import shows_errors
 from ui.settings_form import SettingsForm
 from ui.studio import Studio
 from ui.training_tab import TrainingTab
 
-MASTHEAD = '<div class="masthead"><h1>Identity LoRA Studio</h1><span>photos &rarr; check &rarr; train &rarr; compare, with FLUX.1-dev</span></div>'
-NOTHING_SEEN: tuple[tuple, tuple, tuple] = ((), (), ())
+MASTHEAD = '<div class="masthead"><h1>Identity LoRA Studio</h1><span>a LoRA of one person, with FLUX.1-dev</span></div>'
+NOTHING_SEEN: tuple[tuple, ...] = ((), (), (), ())
+NO_FRAME_SEEN: tuple = ("", "", ())
 
 
 def build_page(studio: Studio) -> gr.Blocks:
@@ -25,8 +31,11 @@ def build_page(studio: Studio) -> gr.Blocks:
         gr.HTML(MASTHEAD)
         for note in studio.notes:
             gr.HTML(f'<p class="notice" role="alert">{escape(note)}</p>')
+        gauges = gr.HTML(gauges_html(None), elem_id="gauges")
+        path = gr.HTML(elem_id="path")
+        frame_seen = gr.State(NO_FRAME_SEEN)
         seen = gr.State(NOTHING_SEEN)
-        with gr.Tabs(overflow_behavior="wrap"):
+        with gr.Tabs(overflow_behavior="wrap") as tabs:
             with gr.Tab("1 Dataset", id="dataset", render_children=True):
                 dataset = DatasetTab(studio, form, page)
             with gr.Tab("2 Analyzer", id="analyzer", render_children=True):
@@ -35,24 +44,41 @@ def build_page(studio: Studio) -> gr.Blocks:
                     analyze = gr.Button("Analyze", variant="primary", elem_id="analyze")
                     undo = gr.Button("Undo the last change", elem_id="undo-remedy")
                 report = gr.HTML(elem_id="report")
-            with gr.Tab("3 Training", id="training", render_children=True):
-                training = TrainingTab(studio, form, preset)
+            with gr.Tab("3 Training", id="training", render_children=True) as training_tab:
+                training = TrainingTab(studio, form, preset, page)
             with gr.Tab("4 Evaluation", id="evaluation", render_children=True):
                 evaluation = EvaluationTab(studio, form)
+                doctor = DoctorView(studio, form)
 
-        def refresh(last: tuple, folder: str, run: str | None, lora: str | None, grid: str | None) -> list[Any]:
+        def refresh(last: tuple, folder: str, run: str | None, lora: str | None, grid: str | None, patient: str | None, trigger_word: str | None, resolution: float | None) -> list[Any]:
             """Everything that may have changed since this tab last drew; what has not is not sent."""
             training_key, training_values = training.render(run, last[0])
             evaluation_key, evaluation_values = evaluation.render(lora, grid, last[1])
-            report_key, report_values = analyzer_tab.render(studio, folder, last[2])
-            return [(training_key, evaluation_key, report_key), *training_values, *evaluation_values, *report_values]
+            report_key, report_values = analyzer_tab.render(studio, folder, trigger_word or "", resolution, last[2])
+            doctor_key, doctor_values = doctor.render(patient, last[3])
+            return [(training_key, evaluation_key, report_key, doctor_key), *training_values, *evaluation_values, *report_values, *doctor_values]
 
-        inputs = [form.components["dataset.folder"], training.run, evaluation.lora, evaluation.grid]
-        outputs = [seen, *training.outputs, *evaluation.outputs, report, training.readiness]
+        facts = FactFinder(studio)
+
+        def refresh_frame(last: tuple, folder: str) -> list[Any]:
+            """Gauges, guided path, queue and past runs: on a clock of their own, so that none of them holds up a running run's."""
+            gauge, steps = gauges_html(studio.gauges.latest()), path_html(facts.of(folder if folder in studio.listing("dataset") else ""))
+            lists_key, lists = training.render_lists(last[2])
+            return [(gauge, steps, lists_key), gauge if gauge != last[0] else gr.skip(), steps if steps != last[1] else gr.skip(), *lists]
+
+        inputs = [form.components["dataset.folder"], training.run, evaluation.lora, evaluation.grid, doctor.run, form.components["dataset.trigger_word"], form.components["dataset.resolution"]]
+        outputs = [seen, *training.outputs, *evaluation.outputs, report, training.readiness, *doctor.outputs]
         dataset.captions.wire(dataset, form, page)
-        analyzer_tab.wire(studio, form, analyze, undo, dataset)
+        analyzer_tab.wire(studio, form, analyze, undo, report, dataset)
         training.wire()
-        evaluation.wire()
+        training.look(training_tab)
+        evaluation.wire(page)
+        doctor.wire(tabs, training)
+        Acts(studio, training.run, training.preset).wire()
+        frame = [frame_seen, gauges, path, *training.lists]
+        page.load(lambda folder: refresh_frame(NO_FRAME_SEEN, folder), form.components["dataset.folder"], frame, **QUIET)
+        gr.Timer(2.0).tick(refresh_frame, [frame_seen, form.components["dataset.folder"]], frame, queue=False, trigger_mode="once", **QUIET)
         page.load(lambda *values: refresh(NOTHING_SEEN, *values), inputs, outputs, **QUIET)
+        page.load(shows_errors(training.advise), form.inputs, training.advice, **QUIET)
         gr.Timer(1.0).tick(refresh, [seen, *inputs], outputs, queue=False, trigger_mode="once", **QUIET)
     return page

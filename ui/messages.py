@@ -32,13 +32,3 @@ def as_html(error: UserError) -> str:
     if error.fix:
         lines.append(f"<b>{escape(error.fix)}</b>")
     return "<br>".join(lines)
-
-
-def duration(seconds: float) -> str:
-    """12 s, 3 min 20 s, 2 h 05 min."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -18,12 +18,16 @@ EDGES = ("nw", "ne", "sw", "se")
 
 
 class Edited(BaseModel):
-    """Whose caption stands in the box, and how it read when it was put there."""
+    """Whose caption stands in the box, how it read when it was put there, and whether a person typed into it since (photos.js says so).
+
+    Name and box are two fields, and a slow browser may send one of them late: what nobody typed is never saved.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     name: str = ""
     text: str = ""
+    typed: bool = False
 
 
 def read_edited(text: str | None) -> Edited:
@@ -35,6 +39,11 @@ def read_edited(text: str | None) -> Edited:
 
 def edited_as(name: str, text: str) -> str:
     return Edited(name=name, text=text).model_dump_json()
+
+
+def after_saving(edited: str, text: str) -> str:
+    """What stands in the box once what was typed is saved."""
+    return edited_as(read_edited(edited).name, text) if read_edited(edited).typed else edited
 
 
 def large_photo(dataset: Dataset, sample: Sample) -> str:

@@ -8,6 +8,8 @@ from urllib.parse import quote, urlencode
 
 from core.dataset.folder import Sample
 from core.evaluation.grid import StrengthGrid, strength_label
+from core.evaluation.scores import GridScores
+from core.evaluation.sheet import cell_captions
 from core.events import ImageSaved
 
 NOTHING = '<div class="empty">{}</div>'
@@ -49,19 +51,25 @@ def _cell(image: ImageSaved | None, prompt: str) -> str:
     return f"<td><a href='{address}' target='_blank'><img loading='lazy' src='{address}' alt='{escape(prompt, quote=True)}, step {image.step}'></a></td>"
 
 
-def strength_grid(grid: StrengthGrid | None) -> str:
-    """A row per prompt, a column per strength; cells not drawn yet are blank."""
+def strength_grid(grid: StrengthGrid | None, scores: GridScores | None = None) -> str:
+    """A row per prompt, seed and checkpoint, a column per strength, likeness under each cell; cells not drawn yet are blank. The page's script opens and compares them."""
     if grid is None:
         return nothing_yet("The grid appears here: one row per prompt, one column per strength.")
-    request = grid.request
+    request, captions = grid.request, cell_captions(scores)
     head = "".join(f"<th scope='col'>{strength_label(strength)}</th>" for strength in request.strengths)
     rows = []
-    for row, prompt in enumerate(request.prompts):
-        cells = []
-        for strength in request.strengths:
-            cell = grid.cell(row, strength)
-            address = f"pictures/evaluations/{quote(grid.name)}/{quote(cell.file)}" if cell else ""
-            label = f"{escape(prompt, quote=True)}, strength {strength_label(strength)}"
-            cells.append(f"<td><a href='{address}' target='_blank'><img loading='lazy' src='{address}' alt='{label}'></a></td>" if cell else "<td><div class='blank'></div></td>")
-        rows.append(f"<tr><td class='prompt' colspan='{len(request.strengths)}'>{escape(prompt)}</td></tr><tr>{''.join(cells)}</tr>")
-    return f'<div class="scroll"><table class="grid" style="{table_width(len(request.strengths))}"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    for number, row in enumerate(request.rows):
+        words = ": ".join(filter(None, (grid.row_label(number), request.prompts[row.prompt])))
+        cells = [_grid_cell(grid, number, strength, words, captions.get((row.prompt, row.seed, row.source, strength), "")) for strength in request.strengths]
+        rows.append(f"<tr><td class='prompt' colspan='{len(request.strengths)}'>{escape(words)}</td></tr><tr>{''.join(cells)}</tr>")
+    table = f'<table class="grid" style="{table_width(len(request.strengths))}"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    return f'<div class="scroll">{table}</div>'
+
+
+def _grid_cell(grid: StrengthGrid, row: int, strength: float, words: str, caption: str) -> str:
+    cell = grid.cell(row, strength)
+    if cell is None:
+        return "<td><div class='blank'></div></td>"
+    address = f"pictures/evaluations/{quote(grid.name)}/{quote(cell.file)}"
+    label = escape(f"{words}, strength {strength_label(strength)}" + (f", likeness {caption}" if caption else ""), quote=True)
+    return f"<td><a class='cell' href='{address}' target='_blank' data-label='{label}'><img loading='lazy' src='{address}' alt='{label}'></a><small>{escape(caption)}</small></td>"

@@ -7,8 +7,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from core.events import CheckpointSaved, FixedNoiseLoss, ImageSaved, Phase, ReportSaved, RunEvent, RunFailed, RunFinished, RunStarted, RunStopped, StepDone, Warned
+from core.events import CheckpointSaved, FixedNoiseLoss, ImageSaved, LikenessMeasured, Phase, ReportSaved, RunEvent, RunFailed, RunFinished, RunStarted, RunStopped, StepDone, StoppedEarly, Warned
 from core.pace import silence
+from core.signs import level_of
 
 SPEED_WINDOW = 20
 MOST_PLOT_POINTS = 400
@@ -28,13 +29,16 @@ class RunView:
     losses: list[tuple[int, float]] = field(default_factory=list)
     fixed_losses: list[tuple[int, float]] = field(default_factory=list)
     held_out_losses: list[tuple[int, float]] = field(default_factory=list)
+    likenesses: list[LikenessMeasured] = field(default_factory=list)
     recent_seconds: list[float] = field(default_factory=list)
     learning_rate: float = 0.0
+    learning_rates: list[tuple[int, float]] = field(default_factory=list)
     memory_gib: float = 0.0
     images: list[ImageSaved] = field(default_factory=list)
     log: list[tuple[str, str]] = field(default_factory=list)
     seconds: float = 0.0
     checkpoint: int = 0
+    early: StoppedEarly | None = None
     failure: RunFailed | None = None
     last_sign: float = 0.0
 
@@ -76,6 +80,7 @@ def _apply(view: RunView, event: RunEvent) -> None:
             view.losses.append((event.step, event.loss))
             view.recent_seconds = [*view.recent_seconds[1 - SPEED_WINDOW :], event.seconds]
             view.learning_rate, view.memory_gib = event.learning_rate, event.memory_gib
+            view.learning_rates.append((event.step, event.learning_rate))
             if event.step % 10 == 0 or event.step == 1:
                 _say(view, event, f"step {event.step}  loss {event.loss:.4f}  lr {event.learning_rate:.2e}  grad {event.grad_norm:.3f}  {event.seconds:.2f} s")
         case FixedNoiseLoss():
@@ -83,8 +88,14 @@ def _apply(view: RunView, event: RunEvent) -> None:
             if event.held_out is not None:
                 view.held_out_losses.append((event.step, event.held_out))
             _say(view, event, f"step {event.step}  fixed-noise loss {event.loss:.4f}" + (f", held out {event.held_out:.4f}" if event.held_out is not None else ""))
+        case LikenessMeasured():
+            view.likenesses.append(event)
+            _say(view, event, f"step {event.step}  {likeness_words(event)}")
         case ImageSaved():
             view.images = [image for image in view.images if image.file != event.file] + [event]
+        case StoppedEarly():
+            view.early = event
+            _say(view, event, f"stopped early at step {event.step}; the LoRA is that of step {event.best_step}")
         case CheckpointSaved():
             view.checkpoint = event.step
             _say(view, event, f"checkpoint of step {event.step} saved")
@@ -105,6 +116,14 @@ def _apply(view: RunView, event: RunEvent) -> None:
 
 def _say(view: RunView, event: RunEvent, text: str) -> None:
     view.log.append((time.strftime("%H:%M:%S", time.localtime(event.time)), text))
+
+
+def likeness_words(measured: LikenessMeasured) -> str:
+    """'likeness 0.82, good', and how many of the pictures show a face where some do not."""
+    if measured.mean is None:
+        return f"likeness not known: no face in {measured.pictures} samples"
+    seen = "" if measured.faces == measured.pictures else f", a face in {measured.faces} of {measured.pictures} samples"
+    return f"likeness {measured.mean:.2f}, {level_of(measured.mean)}{seen}"
 
 
 def plot_points(view: RunView) -> list[tuple[int, float, str]]:

@@ -73,8 +73,15 @@ class SettingsForm:
 
     def fill(self, preset: str) -> list[Any]:
         """Updates for `inputs`: the preset with the start-up variables on top."""
-        settings = self.studio.resolved(preset).settings
-        return [self._shown(d, value_of(settings, d.key)) for d in self.declarations]
+        return self.show(self.studio.resolved(preset).settings)
+
+    def show(self, settings: Settings) -> list[Any]:
+        """Updates for `inputs`. Raises Refused for a path of no listing, so that nothing else is shown in its place."""
+        return [self._shown(d, self._listed(d, value_of(settings, d.key))) for d in self.declarations]
+
+    def show_only(self, key: str, value: Any) -> list[Any]:
+        """Updates for `inputs` that change one of them."""
+        return [self._shown(d, self._listed(d, value)) if d.key == key else gr.skip() for d in self.declarations]
 
     def _shown(self, declaration: Declaration, value: Any) -> Any:
         if declaration.place:
@@ -88,9 +95,13 @@ class SettingsForm:
             given[declaration.key] = self._accepted(declaration, value)
         return parse_settings(given, {key: "the form" for key in given})
 
-    def _accepted(self, declaration: Declaration, value: Any) -> Any:
+    def _listed(self, declaration: Declaration, value: Any) -> Any:
         if declaration.place and value not in self.studio.listing(declaration.place):
             raise Refused(f"{declaration.title}: '{str(value)[:80]}' is not in the list.", declaration.key, "Choose an entry of the list. Other paths are given when the page is started (DATA_DIR, MODEL_PATH, REG_DIR).")
+        return value
+
+    def _accepted(self, declaration: Declaration, value: Any) -> Any:
+        self._listed(declaration, value)
         if declaration.field.annotation == tuple[str, ...]:
             return tuple(line.strip() for line in str(value or "").splitlines() if line.strip())
         if declaration.field.annotation is str and isinstance(value, str):

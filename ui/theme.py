@@ -1,30 +1,40 @@
-"""The look of the page: Gradio's base theme in our colours and type, and the style of our own HTML."""
+"""The look of the page: our theme over Gradio's plain one, and the style of our own HTML."""
 
 from __future__ import annotations
 
 import gradio as gr
 
 from core.analyzer.report_html import REPORT_CSS
+from ui.page_style import PAGE_CSS
+from ui.palette import DARK, LIGHT
 
 ACCENT = gr.themes.Color(
-    name="pine", c50="#eef6f3", c100="#d6e9e2", c200="#aed3c6", c300="#7fb7a5", c400="#519a85", c500="#2f7d69", c600="#2f6f5e", c700="#24594b", c800="#1d473d", c900="#173a32", c950="#0c211c"
+    name="pine", c50="#eef6f3", c100="#d6e9e2", c200="#aed3c6", c300="#7fb7a5", c400="#519a85", c500="#2f7d69", c600="#256a57", c700="#24594b", c800="#1d473d", c900="#173a32", c950="#0c211c"
 )
 SANS = ["Inter", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
+# Which of Gradio's variables takes which of our colours, in both modes.
+PAINTED = {
+    "body_background_fill": "page", "body_text_color": "text", "body_text_color_subdued": "muted", "block_background_fill": "surface", "block_border_color": "line", "block_info_text_color": "muted",
+    "background_fill_primary": "surface", "background_fill_secondary": "raised", "border_color_primary": "line", "border_color_accent": "accent", "color_accent_soft": "accent-soft", "link_text_color": "accent", "link_text_color_hover": "accent",
+    "link_text_color_active": "accent", "link_text_color_visited": "accent", "input_background_fill": "surface", "input_border_color": "edge", "input_border_color_focus": "accent", "input_placeholder_color": "muted",
+    "button_primary_background_fill": "button", "button_primary_background_fill_hover": "button", "button_primary_border_color": "button", "button_primary_text_color": "on-button",
+    "button_secondary_background_fill": "surface", "button_secondary_background_fill_hover": "accent-soft", "button_secondary_border_color": "edge", "button_secondary_text_color": "text",
+    "checkbox_background_color": "surface", "checkbox_border_color": "edge", "checkbox_background_color_selected": "button", "checkbox_border_color_selected": "button", "checkbox_label_text_color": "text",
+    "block_title_text_color": "text", "block_label_text_color": "text", "table_even_background_fill": "surface", "table_odd_background_fill": "surface", "table_border_color": "line", "panel_background_fill": "surface",
+}  # fmt: skip
 
 
 def theme() -> gr.themes.Base:
-    """System fonts only: nothing is fetched from elsewhere."""
-    soft = gr.themes.Soft(primary_hue=ACCENT, secondary_hue=ACCENT, neutral_hue="stone", radius_size="md", spacing_size="sm", font=SANS, font_mono=MONO)
-    plain_title = {"background_fill": "transparent", "background_fill_dark": "transparent", "text_color": "*body_text_color", "text_color_dark": "*body_text_color", "padding": "0"}
-    titles = {f"{kind}_{name}": value for kind in ("block_title", "block_label") for name, value in plain_title.items() if kind == "block_title" or name != "padding"}
-    return soft.set(
-        **titles, body_background_fill="#f7f6f3", block_shadow="none", block_border_width="1px", input_border_width="1px", input_shadow="none", input_border_color="*neutral_300",
-        button_secondary_shadow="none", button_primary_shadow="none", block_info_text_size="*text_xs", body_text_color_subdued="*neutral_600", block_info_text_color="*neutral_600",
-    )  # fmt: skip
+    """Our colours and type over Gradio's plain theme. System fonts only: nothing is fetched from elsewhere."""
+    base = gr.themes.Base(primary_hue=ACCENT, secondary_hue=ACCENT, neutral_hue="stone", radius_size="md", spacing_size="sm", text_size="md", font=SANS, font_mono=MONO)
+    painted = {name: LIGHT[colour] for name, colour in PAINTED.items()} | {f"{name}_dark": DARK[colour] for name, colour in PAINTED.items()}
+    flat = dict.fromkeys(("block_shadow", "input_shadow", "button_primary_shadow", "button_secondary_shadow", "button_primary_shadow_hover", "button_secondary_shadow_hover"), "none")
+    titles = dict.fromkeys(("block_title_background_fill", "block_title_background_fill_dark", "block_label_background_fill", "block_label_background_fill_dark"), "transparent")
+    return base.set(**painted, **flat, **titles, block_title_padding="0", block_border_width="1px", input_border_width="1px", block_info_text_size="*text_sm", block_title_text_weight="600", button_large_text_weight="600")
 
 
-CSS = REPORT_CSS + """
+CSS = REPORT_CSS + PAGE_CSS + """
 .gradio-container { width: 100% !important; min-width: 0 !important; max-width: 1320px !important; margin: 0 auto !important; }
 .gradio-container .main, .gradio-container .wrap, .gradio-container .contain { min-width: 0 !important; max-width: 100%; }
 .masthead { display: flex; flex-wrap: wrap; align-items: baseline; gap: .3rem 1rem; padding: .4rem 0 .2rem; }
@@ -37,10 +47,11 @@ CSS = REPORT_CSS + """
 .photos img { width: 100%; aspect-ratio: 1; object-fit: cover; display: block; }
 .photos figcaption { display: flex; flex-direction: column; gap: 2px; padding: 7px 9px 9px; font-size: .78rem; line-height: 1.35; overflow-wrap: anywhere; }
 .photos figcaption span { color: var(--body-text-color-subdued); }
-.photos .mark { align-self: start; background: #f7e3c4; color: #6b4206 !important; border-radius: 5px; padding: 0 6px; }
+.photos figcaption > span:last-child { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 5; overflow: hidden; }
+.photos .mark { align-self: start; background: var(--warn-soft); color: var(--warn) !important; border-radius: 5px; padding: 0 6px; }
 .photos figure { position: relative; cursor: pointer; } .photos figure:focus-visible { outline: 3px solid var(--primary-600); outline-offset: 1px; }
 .photos figure.current { border-color: var(--primary-600); box-shadow: 0 0 0 1px var(--primary-600); } .photos figure[aria-selected=true] { background: var(--primary-50); } .dark .photos figure[aria-selected=true] { background: var(--primary-900); }
-.photos figure.aside img { opacity: .38; filter: grayscale(1); } .photos .mark.aside { background: #e3e7ea; color: #33414c !important; }
+.photos figure.aside img { opacity: .38; filter: grayscale(1); } .photos .mark.aside { background: var(--raised); color: var(--text) !important; }
 .photos .pick { position: absolute; top: 0; right: 0; width: 42px; height: 42px; display: grid; place-items: center; } .photos .pick::before { content: ""; width: 20px; height: 20px; border-radius: 6px; border: 2px solid #fff; background: rgba(20, 30, 26, .35); box-shadow: 0 0 2px rgba(0, 0, 0, .5); color: #fff; font: 700 15px/17px system-ui; text-align: center; }
 .photos figure[aria-selected=true] .pick::before { content: "\2713"; background: var(--primary-600); }
 .pick-bar { display: flex; align-items: center; gap: .5rem; margin: 0 0 .5rem; } .pick-help { margin: .6rem 0 0; font-size: .78rem; color: var(--body-text-color-subdued); }
@@ -52,27 +63,37 @@ CSS = REPORT_CSS + """
 #crop-frame { position: absolute; border: 2px solid #fff; box-shadow: 0 0 0 9999px rgba(0, 0, 0, .5); cursor: move; touch-action: none; } #crop-frame[hidden] { display: none; } #large-photo:has(#crop-frame:not([hidden])) { overflow: hidden; }
 #crop-frame i { position: absolute; width: 26px; height: 26px; background: none; } #crop-frame i::after { content: ""; position: absolute; inset: 7px; border-radius: 50%; background: #fff; border: 2px solid var(--primary-600); }
 #crop-frame i[data-edge=nw] { left: -14px; top: -14px; cursor: nwse-resize; } #crop-frame i[data-edge=ne] { right: -14px; top: -14px; cursor: nesw-resize; } #crop-frame i[data-edge=sw] { left: -14px; bottom: -14px; cursor: nesw-resize; } #crop-frame i[data-edge=se] { right: -14px; bottom: -14px; cursor: nwse-resize; }
-.caption-checks { list-style: none; margin: 0; padding: 0; font-size: .84rem; min-height: 4.2em; } .caption-checks li { display: flex; gap: .5rem; margin: .1rem 0; } .caption-checks span { flex: 0 0 1.2em; text-align: center; font-weight: 700; } .caption-checks .good span { color: var(--primary-600); } .caption-checks .bad span { color: #b3392c; }
+.caption-checks { list-style: none; margin: 0; padding: 0; font-size: .84rem; min-height: 4.2em; } .caption-checks li { display: flex; gap: .5rem; margin: .1rem 0; } .caption-checks span { flex: 0 0 1.2em; text-align: center; font-weight: 700; } .caption-checks .good span { color: var(--primary-600); } .caption-checks .bad span { color: var(--bad); }
 table.bulk del, table.bulk ins { display: block; text-decoration: none; overflow-wrap: anywhere; } table.bulk del { color: var(--body-text-color-subdued); text-decoration: line-through; } .done { margin: .4rem 0; }
 .proposals { list-style: none; margin: 0; padding: 0; display: grid; gap: 8px; } .proposals li { display: grid; grid-template-columns: 72px minmax(0, 1fr) auto; gap: .7rem; align-items: center; margin: 0; padding: 6px; border: 1px solid var(--border-color-primary); border-radius: 10px; background: var(--background-fill-primary); }
 .proposals img { width: 72px; height: 72px; object-fit: cover; border-radius: 7px; margin: 0 !important; } .proposals div { display: grid; gap: 2px; font-size: .86rem; line-height: 1.35; overflow-wrap: anywhere; } .proposals del { color: var(--body-text-color-subdued); } .proposals ins { text-decoration: none; } .proposals span { display: flex; gap: .4rem; }
 .proposals button { padding: .35rem .8rem; font-size: .84rem; border: 1px solid var(--neutral-400); border-radius: 6px; background: var(--background-fill-primary); color: var(--body-text-color); cursor: pointer; } .proposals button[data-answer=accept] { border-color: var(--primary-600); color: var(--primary-600); font-weight: 600; } .proposals button:hover { background: var(--primary-50); } .dark .proposals button:hover { background: var(--primary-900); }
-.status { border: 1px solid var(--border-color-primary); border-left: 5px solid var(--primary-600); border-radius: 10px; padding: .8rem 1rem; background: var(--background-fill-primary); }
+.status { border: 1px solid var(--line); border-top: 4px solid var(--accent); border-radius: 12px; padding: var(--s3) var(--s4); background: var(--surface); min-height: 8.6rem; }
 .status .headline { font-size: 1.2rem; } .status .headline span { color: var(--body-text-color-subdued); margin-left: .4rem; }
 .status .facts { margin: .25rem 0 .55rem; font-variant-numeric: tabular-nums; min-height: 1.4em; }
 .status p { margin: .6rem 0 0; }
-.readiness { margin: 0; padding: .5rem .8rem; border-left: 4px solid var(--primary-600); font-size: .88rem; } .readiness.test { border-color: #c28a1c; } .readiness.fix { border-color: #b3392c; }
-.status.failed { border-left-color: #b3392c; } .status.interrupted, .status.stopped { border-left-color: #c28a1c; }
+.readiness { margin: 0; padding: .5rem .8rem; border-left: 4px solid var(--primary-600); font-size: .88rem; } .readiness.test { border-color: var(--warn); } .readiness.fix { border-color: var(--bad); }
+.status.failed { border-top-color: var(--bad); } .status.interrupted, .status.stopped { border-top-color: var(--warn); }
 .bar { height: 8px; border-radius: 5px; background: var(--border-color-primary); overflow: hidden; } .bar div { height: 100%; background: var(--primary-600); transition: width .6s; }
 .scroll { overflow-x: auto; max-width: 100%; }
 #samples, #cells, #report, #photos { min-width: 0; max-width: 100%; overflow: hidden; }
-#analyze, #undo-remedy { flex: 0 1 16rem; } .finding .remedy { display: block; margin-top: .35rem; } .finding .who .remedy { width: 100%; padding: .1rem; font-size: .72rem; }
+#analyze, #undo-remedy { flex: 0 1 16rem; } .finding .remedy { display: block; margin-top: .35rem; } .finding .who .remedy { width: 100%; padding: .15rem; font-size: .76rem; }
 table.grid, table.grid tr, table.grid th, table.grid td { border: 0 !important; background: none !important; } table.grid img { margin: 0 !important; }
 table.plain, table.plain tr, table.plain th, table.plain td { border-width: 0 0 1px !important; border-color: var(--border-color-primary) !important; }
 table.grid { border-collapse: separate; border-spacing: 6px; width: 100%; table-layout: fixed; margin: 0; }
 table.grid th { font-weight: 600; text-align: center; padding: 2px; } table.grid td { padding: 0; border: 0; vertical-align: top; }
 table.grid td.prompt { padding: 6px 2px 0; font-size: .84rem; color: var(--body-text-color-subdued); }
 table.grid img, .blank { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 8px; display: block; background: var(--background-fill-secondary); image-rendering: auto; }
+table.grid a.cell { display: block; line-height: 0; } table.grid td small { display: block; margin-top: 3px; text-align: center; font-size: .78rem; min-height: 1.2em; color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+.choice p { flex-basis: 100%; margin: .15rem 0 0; } .choice .links { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; } #recommendation .verdict { margin-bottom: 8px; } #recommendation, #measures, #history, #coverage { min-width: 0; max-width: 100%; }
+.measures-fold { margin-top: 10px; } .measures-fold summary { cursor: pointer; font-weight: 600; padding: .3rem 0; } table.measures th[scope=row] { font-weight: 500; } table.measures td { font-variant-numeric: tabular-nums; }
+table.measures td.good { color: #1d5b45; } table.measures td.watch { background: #f7e3c4 !important; color: #6b4206; } table.measures td.bad { background: #f6d7d2 !important; color: #7d1f14; } table.measures td.none, table.measures td[colspan] { color: var(--body-text-color-subdued); font-size: .84rem; } .dark table.measures td.good { color: #8fd3b8; }
+.legend { display: flex; flex-wrap: wrap; gap: .2rem .5rem; align-items: center; font-size: .8rem; margin: .4rem 0 0; color: var(--body-text-color-subdued); } .legend i { width: 12px; height: 12px; border-radius: 3px; background: #d9ebe3; margin-left: .6rem; } .legend i.watch { background: #f7e3c4; } .legend i.bad { background: #f6d7d2; }
+#cell-view { padding: 14px; border: 0; border-radius: 12px; max-width: min(96vw, 1080px); background: var(--background-fill-primary); color: var(--body-text-color); } #cell-view::backdrop { background: rgba(15, 20, 18, .72); }
+#cell-view .stage { position: relative; width: min(88vw, 74vh, 1024px); margin: 0 auto; line-height: 0; } #cell-view img { width: 100%; border-radius: 8px; margin: 0; } #cell-view .over, #cell-view .edge, #cell-view input { display: none; }
+#cell-view.pair .over, #cell-view.pair .edge { display: block; position: absolute; top: 0; } #cell-view.pair .over { left: 0; } #cell-view .edge { width: 2px; height: 100%; background: #fff; box-shadow: 0 0 3px #000; } #cell-view.pair input { display: block; width: min(88vw, 74vh, 1024px); margin: .6rem auto 0; accent-color: var(--primary-600); }
+#cell-view .words { margin: .6rem auto; max-width: 46rem; font-size: .86rem; text-align: center; } .cell-bar { display: flex; flex-wrap: wrap; gap: .5rem; justify-content: center; } .cell-bar button { padding: .35rem .8rem; border: 1px solid var(--neutral-400); border-radius: 7px; cursor: pointer; } #cell-view.pair .previous, #cell-view.pair .next { display: none; }
+#cell-note { padding: .45rem .8rem; margin-bottom: 6px; border-left: 4px solid var(--primary-600); font-size: .86rem; background: var(--background-fill-primary); }
 table.plain { width: 100%; border-collapse: collapse; font-size: .9rem; } table.plain th, table.plain td { text-align: left; padding: 5px 9px; border-bottom: 1px solid var(--border-color-primary); }
 /* The plot measures its frame without the legend, which would be cut off. */
 #loss .vega-embed { height: 252px !important; } #loss .vega-embed svg { overflow: visible !important; }
@@ -90,10 +111,10 @@ table.plain { width: 100%; border-collapse: collapse; font-size: .9rem; } table.
 #upload-files { list-style: none; margin: 0; padding: 0; display: grid; gap: .35rem; max-height: 16rem; overflow: auto; font-size: .84rem; }
 #upload-files li { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 0 .6rem; align-items: center; margin: 0; overflow-wrap: anywhere; } #upload-files li small { grid-column: 1 / -1; } 
 #upload-files progress { appearance: none; width: 5rem; height: .45rem; border: 0; border-radius: 4px; overflow: hidden; background: var(--border-color-primary); } #upload-files progress::-webkit-progress-bar { background: var(--border-color-primary); } #upload-files progress::-webkit-progress-value { background: var(--primary-600); } #upload-files progress::-moz-progress-bar { background: var(--primary-600); }
-#upload-files li b { font-weight: 500; padding: 0 .45rem; border-radius: 5px; background: #d9ebe3; color: #1d473d; } #upload-files li.refused b { background: #f6d7d2; color: #7d1f14; } #upload-files li.renamed b { background: #f7e3c4; color: #6b4206; } #upload-files li.already-there b { background: #e3e7ea; color: #33414c; }
+#upload-files li b { font-weight: 500; padding: 0 .45rem; border-radius: 5px; background: var(--good-soft); color: var(--good); } #upload-files li.refused b { background: var(--bad-soft); color: var(--bad); } #upload-files li.renamed b { background: var(--warn-soft); color: var(--warn); } #upload-files li.already-there b { background: var(--raised); color: var(--text); }
 input[type=checkbox] { border: 1px solid var(--neutral-400) !important; }
-#server-away { display: none; position: fixed; left: 50%; bottom: 16px; transform: translateX(-50%); background: #b3392c; color: #fff; padding: .5rem 1rem; border-radius: 8px; z-index: 1000; }
-@media (max-width: 640px) { .proposals li { grid-template-columns: 72px minmax(0, 1fr); } .proposals span { grid-column: 1 / -1; } .proposals button { flex: 1; min-height: 40px; } .pick-help { display: none; } #photo-panel { position: static; } .gradio-container { padding: 0 !important; } .gradio-container .main { padding: 12px !important; } .masthead h1 { font-size: 1.2rem; } .photos { grid-template-columns: repeat(2, 1fr); max-height: 75vh; overflow: auto; } .tab-container button { font-size: .8rem; padding: 0 .3rem !important; } #loss .role-legend > g { translate: -42px; } }
+#server-away { display: none; position: fixed; left: 50%; bottom: 16px; transform: translateX(-50%); background: #a12a1d; color: #fff; padding: .5rem 1rem; border-radius: 8px; z-index: 1000; }
+@media (max-width: 640px) { .proposals li { grid-template-columns: 72px minmax(0, 1fr); } .proposals span { grid-column: 1 / -1; } .proposals button { flex: 1; min-height: 40px; } #subject-row > *, #subject-row .form > * { flex: 1 1 100% !important; min-width: 100% !important; } .label-wrap { text-align: left; } .pick-help { display: none; } #photo-panel { position: static; } .gradio-container { padding: 0 !important; } .gradio-container .main { padding: 12px !important; } .masthead h1 { font-size: 1.2rem; } .photos { grid-template-columns: repeat(2, 1fr); max-height: 75vh; overflow: auto; } .tab-container button { font-size: .8rem; padding: 0 .3rem !important; } #loss .role-legend > g { translate: -42px; } }
 """
 
 # Ticks of the page fail silently while the server is away; this says so in words.

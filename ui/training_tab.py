@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections.abc import Collection
 from html import escape
 from typing import Any
 
 import gradio as gr
 import pandas as pd
 
+from core.class_photo_tasks import class_photos_log, start_class_photos
 from core.errors import Refused, UserError
-from core.pace import silence_words
+from core.pace import duration, silence_words
 from core.presets import Resolved, load_preset, preset_names
-from core.runs import EventLog, Run
+from core.runs import EventLog, Request, Run
 from core.settings import Settings
-from core.tasks import class_photos_log, named, start_class_photos, start_resume, start_training, text_encoder_advice
+from core.tasks import check_startable, named, start_resume, start_training, text_encoder_advice
+from ui import guide, model_setup_panel, texts
 from ui.dataset_tab import QUIET
-from ui.messages import as_html, duration, shows_errors
-from ui.pictures import nothing_yet, samples_by_step
-from ui.run_view import RunView, fold, plot_points
+from ui.forecast import PRICE_FIELD, Trouble, forecast_html
+from ui.history_panel import comparable, comparison_html, history_html, history_key
+from ui.likeness_view import early_html, likeness_frame, likeness_html, make_likeness_plot
+from ui.messages import as_html, shows_errors
+from ui.palette import PLOT
+from ui.pictures import NOTHING
+from ui.preset_table import preset_table
+from ui.queue_panel import queue_html
+from ui.run_log import TOOLS as LOG_TOOLS
+from ui.run_log import log_html
+from ui.run_view import MOST_PLOT_POINTS, RunView, fold, plot_points
+from ui.samples_view import samples_by_step
 from ui.settings_form import UP_FRONT, SettingsForm
 from ui.studio import Studio
 
-LOG_LINES = 300
 CLASS_PHOTOS = 40
-SERIES_COLOURS = {"each step": "#c9c5bd", "smoothed": "#2f6f5e", "fixed noise": "#c2603a", "held out": "#7a5ea8"}
+NOTICES = '<div class="notices">' + "".join(f'<label><input type="checkbox" data-notice="{kind}">{words}</label>' for kind, words in texts.NOTICES.items()) + '<span id="notice-said" class="small" role="status"></span></div>'
 STATE_WORDS = {
     "new": "Waiting",
     "running": "Training",
@@ -38,7 +50,7 @@ STATE_WORDS = {
 class TrainingTab:
     """The components that `render` fills, in the order of `outputs`."""
 
-    def __init__(self, studio: Studio, form: SettingsForm, preset_name: str) -> None:
+    def __init__(self, studio: Studio, form: SettingsForm, preset_name: str, page: gr.Blocks) -> None:
         self.studio = studio
         self.form = form
         self.class_log: EventLog | None = None
@@ -47,60 +59,118 @@ class TrainingTab:
                 choices = [(load_preset(name).title, name) for name in preset_names()]
                 self.preset = gr.Dropdown(choices, value=preset_name, label="Preset", interactive=True, elem_id="preset")
                 self.about = gr.Markdown(about(preset_name), elem_id="preset-about")
+                self.differs = gr.HTML(preset_table(preset_name), elem_id="preset-differs")
+                form.place("text_encoder.two_phase")
+                self.advice = gr.Markdown(elem_id="encoder-advice")
+                self.forecast = gr.HTML(forecast_html(None), elem_id="forecast")
+                gr.HTML(PRICE_FIELD)
                 self.readiness = gr.HTML(elem_id="readiness")
+                self.prepared = gr.HTML(elem_id="prepared")
                 self.start = gr.Button("Start training", variant="primary", elem_id="start")
-                with gr.Row():
-                    self.stop = gr.Button("Stop and save", elem_id="stop", min_width=120, interactive=False)
-                    self.resume = gr.Button("Resume", elem_id="resume", min_width=120, interactive=False)
+                self.enqueue = gr.Button(texts.QUEUE_ADD, elem_id="enqueue")
             with gr.Column(scale=2, min_width=320):
                 self.run = gr.Dropdown(self.run_names(), label="Run", info="The newest unless you choose another.", interactive=True, elem_id="run")
                 self.status = gr.HTML(elem_id="status")
+                with gr.Row(elem_id="run-acts"):
+                    self.stop = gr.Button("Stop and save", elem_id="stop", min_width=110, interactive=False)
+                    self.save_now = gr.Button(texts.SAVE_NOW, elem_id="save-now", min_width=110, interactive=False)
+                    self.sample_now = gr.Button(texts.SAMPLE_NOW, elem_id="sample-now", min_width=110, interactive=False)
+                    self.resume = gr.Button("Resume", elem_id="resume", min_width=110, interactive=False)
+                gr.HTML(NOTICES)
+                self.likeness_words = gr.HTML(elem_id="likeness-words")
+                self.plot = gr.LinePlot(x="step", y="loss", color="curve", color_map=PLOT, color_title=" ", height=300, label="Loss", buttons=[], visible=False, elem_id="loss")
+                self.likeness = make_likeness_plot()
+                self.rate = gr.LinePlot(x="step", y="learning rate", height=150, label="Learning rate", buttons=[], visible=False, elem_id="learning-rate")
         # A second row, so that on a phone the state of the run comes right after the buttons.
         with gr.Row(equal_height=False):
             with gr.Column(scale=1, min_width=320):
                 for key in UP_FRONT:
-                    form.place(key)
-                self.advice = gr.Markdown(elem_id="encoder-advice")
+                    if key not in form.components:
+                        form.place(key)
                 self.class_photos = gr.Button(f"Draw {CLASS_PHOTOS} class photos", elem_id="draw-class-photos", visible=False)
                 self.class_status = gr.Markdown(elem_id="class-photos-status")
                 with gr.Accordion("Advanced: every setting", open=False, elem_id="advanced"):
                     form.place_advanced()
+                model_setup_panel.build(studio, form.components["model.path"], page)
+                guide.place("Training Profiles")
+                guide.place("Text Encoder Policy")
+                guide.place("Troubleshooting")
             with gr.Column(scale=2, min_width=320):
-                self.plot = gr.LinePlot(x="step", y="loss", color="curve", color_map=SERIES_COLOURS, color_title=" ", height=300, label="Loss", buttons=[], visible=False, elem_id="loss")
-                self.samples = gr.HTML(nothing_yet("Loss, samples and log appear here."), elem_id="samples")
+                self.samples = gr.HTML(samples_by_step(()), elem_id="samples")
+                gr.HTML(LOG_TOOLS)
                 self.log = gr.HTML(elem_id="log")
+        gr.HTML(f'<h2 class="section">{texts.QUEUE_TITLE}</h2>')
+        self.queue = gr.HTML(elem_id="queue")
+        gr.HTML(f'<h2 class="section">{texts.HISTORY_TITLE}</h2>')
+        self.history = gr.HTML(elem_id="history")
+        with gr.Accordion(texts.COMPARE_TITLE, open=False, elem_id="compare"):
+            self.other = gr.Dropdown(comparable(studio), value=None, label=texts.COMPARE_WITH, interactive=True, elem_id="compare-with")
+            self.comparison = gr.HTML(elem_id="comparison")
+        self.forecast_timer = gr.Timer(1.0, active=False)
 
     @property
     def outputs(self) -> list[gr.components.Component]:
-        return [self.run, self.status, self.plot, self.samples, self.log, self.start, self.stop, self.resume, self.class_status]
+        return [self.run, self.status, self.likeness_words, self.plot, self.likeness, self.rate, self.samples, self.log, self.start, self.stop, self.save_now, self.sample_now, self.resume, self.class_status]
 
     def wire(self) -> None:
         """Buttons ask the core and return at once; the timer shows what became of it."""
-        self.preset.change(shows_errors(lambda name: [about(name), *self.form.fill(name)]), self.preset, [self.about, *self.form.inputs], **QUIET)
-        self.start.click(shows_errors(self._start), [self.preset, *self.form.inputs], self.run, **QUIET)
+        self.preset.change(shows_errors(lambda name: [about(name), preset_table(name), "", *self.form.fill(name)]), self.preset, [self.about, self.differs, self.prepared, *self.form.inputs], **QUIET)
+        self.start.click(shows_errors(self._start), [self.preset, *self.form.inputs], [self.run, self.prepared], **QUIET)
+        self.enqueue.click(shows_errors(self._enqueue), [self.preset, *self.form.inputs], None, **QUIET)
         self.stop.click(shows_errors(self._stop), self.run, None, **QUIET)
+        self.save_now.click(shows_errors(lambda: self._ask(self.studio.store.save_request(), texts.SAVE_NOW_SAID)), None, None, **QUIET)
+        self.sample_now.click(shows_errors(lambda: self._ask(self.studio.store.sample_request(), texts.SAMPLE_NOW_SAID)), None, None, **QUIET)
+        gr.on([component.change for component in self.form.inputs], shows_errors(self._forecast), self.form.inputs, [self.forecast, self.forecast_timer], trigger_mode="always_last", **QUIET)
+        self.forecast_timer.tick(shows_errors(self._forecast), self.form.inputs, [self.forecast, self.forecast_timer], **QUIET)
+        gr.on([self.other.change, self.run.change], shows_errors(lambda run, other: comparison_html(run, other, self.studio)), [self.run, self.other], self.comparison, **QUIET)
         self.resume.click(shows_errors(self._resume), self.run, None, **QUIET)
         self.class_photos.click(shows_errors(self._draw_class_photos), self.form.inputs, None, **QUIET)
         self.form.components["regularization.enabled"].change(lambda on: gr.update(visible=on), self.form.components["regularization.enabled"], self.class_photos, **QUIET)
         asked = [self.form.components[key] for key in ("text_encoder.two_phase", "dataset.folder", "dataset.trigger_word", "model.path")]
         for component in asked:
-            component.change(shows_errors(self._advise), self.form.inputs, self.advice, **QUIET)
+            component.change(shows_errors(self.advise), self.form.inputs, self.advice, **QUIET)
 
     def _start(self, preset: str, *values: Any) -> Any:
         settings = self._with_name(self.form.read(values), preset)
-        start_training(self.studio.trainer, settings, self.studio.store)
-        return gr.update(choices=self.run_names(), value=settings.run.name)
+        start_training(self.studio.trainer, settings, self.studio.store, preset)
+        return [gr.update(choices=self.run_names(), value=settings.run.name), ""]
+
+    def look(self, tab: gr.Tab) -> None:
+        """The forecast is worked out when somebody comes to see it: it loads the heavy libraries."""
+        tab.select(shows_errors(self._forecast), self.form.inputs, [self.forecast, self.forecast_timer], **QUIET)
+
+    def _enqueue(self, preset: str, *values: Any) -> None:
+        settings = self._with_name(self.form.read(values), preset, {waiting.name for waiting in self.studio.queue.read().waiting})
+        check_startable(settings)
+        self.studio.queue.add(settings, preset)
+        gr.Info(escape(texts.QUEUE_ADDED.format(name=settings.run.name)), duration=4)
+
+    def _forecast(self, *values: Any) -> list[Any]:
+        """Asked again by the timer until it is there; a form with a wrong value has no forecast, and Start says why."""
+        try:
+            answer = self.studio.forecasts.ask(self.form.read(values))
+        except UserError as error:
+            answer = Trouble(error.what, error.fix)
+        return [forecast_html(answer), gr.update(active=answer is None)]
+
+    def _ask(self, request: Request, said: str) -> None:
+        """Raises Refused when no training runs that could grant it."""
+        holder = self.studio.store.holder()
+        if holder is None or not holder.startswith("training "):
+            raise Refused(texts.NOTHING_RUNS, "", "")
+        request.make()
+        gr.Info(said, duration=5)
 
     def _draw_class_photos(self, *values: Any) -> None:
         settings = self.form.read(values)
         start_class_photos(self.studio.trainer, settings, CLASS_PHOTOS, self.studio.store)
         self.class_log = class_photos_log(settings, self.studio.store)
 
-    def _advise(self, *values: Any) -> str:
+    def advise(self, *values: Any) -> str:
         """The guide's policy in a sentence or two, only while two-phase is on or would help."""
         settings = self.form.read(values)
         try:
-            advice = text_encoder_advice(settings)
+            advice = text_encoder_advice(settings, self.studio.store)
         except UserError:
             return ""
         if not (settings.trains_text_encoder or advice.recommended):
@@ -108,14 +178,19 @@ class TrainingTab:
         verdict = "Training the text encoder may help here." if advice.recommended else "The guide would keep the text encoder frozen here."
         return " ".join((f"**{verdict}**", *advice.reasons))
 
-    def _with_name(self, settings: Settings, preset: str) -> Settings:
-        return named(Resolved(settings, {}, preset), self.studio.store)
+    def _with_name(self, settings: Settings, preset: str, taken: Collection[str] = ()) -> Settings:
+        """A name of the form as it is; else one of preset and date that no run has, not even one that waits."""
+        chosen = named(Resolved(settings, {}, preset), self.studio.store)
+        if settings.run.name or chosen.run.name not in taken:
+            return chosen
+        number = next(number for number in itertools.count(2) if f"{chosen.run.name}-{number}" not in taken and self.studio.store.free_name(f"{chosen.run.name}-{number}") == f"{chosen.run.name}-{number}")
+        return chosen.model_copy(update={"run": chosen.run.model_copy(update={"name": f"{chosen.run.name}-{number}"})})
 
     def _stop(self, name: str) -> None:
         if self.studio.store.holder() is None:
             raise Refused("Nothing is running.", "", "")
         self.studio.store.stop_request().make()
-        gr.Info("Finishing this step, then saving.", duration=5)
+        gr.Info(texts.STOP_SAID, duration=5)
 
     def _resume(self, name: str) -> None:
         start_resume(self.studio.trainer, name, self.studio.store)
@@ -125,17 +200,17 @@ class TrainingTab:
 
     def render(self, chosen: str | None, seen: tuple) -> tuple[tuple, list[Any]]:
         """A key that changes with what is shown, and a value for each of `outputs`; nothing is sent when the key is `seen`."""
-        names = self.run_names()
-        name = chosen if chosen in names else next(iter(names), None)
+        names, working = self.run_names(), self.studio.store.training_now()
+        name = self._shown(chosen, names, working, seen)
         drawing = self._class_photos_words()
         if name is None:
-            key = ("none", self.studio.store.holder(), drawing)
+            key = ("none", self.studio.store.holder(), drawing, working)
             return key, self._empty() if key != seen else [gr.skip()] * len(self.outputs)
         try:
             run = self.studio.store.load(name)
             events = self.studio.reader.events(run.log)
         except UserError as error:
-            key = (name, tuple(names), error.what, drawing)
+            key = (name, tuple(names), error.what, drawing, working)
             return key, self._damaged(names, name, error) if key != seen else [gr.skip()] * len(self.outputs)
         holder = self.studio.store.holder()
         live = self.studio.store.is_training(run)
@@ -143,21 +218,29 @@ class TrainingTab:
         view = fold(events)
         state = state_of(view, live)
         quiet = view.silent_for(time.time()) if live else None
-        key = (name, tuple(names), len(events), events[-1].time if events else 0, holder, stopping, quiet and int(quiet / 60), drawing)
+        key = (name, tuple(names), len(events), events[-1].time if events else 0, holder, stopping, quiet and int(quiet / 60), drawing, working)
         if key == seen:
             return key, [gr.skip()] * len(self.outputs)
         busy = holder is not None
         return key, [
             gr.update(choices=names, value=name),
             status_html(run, view, state, stopping and live, holder, quiet),
+            likeness_html(view, events),
             gr.update(value=plot_frame(view), visible=True) if view.losses else gr.update(visible=False),
+            gr.update(value=likeness_frame(view), visible=True) if view.likenesses else gr.update(visible=False),
+            gr.update(value=rate_frame(view), visible=True) if view.losses else gr.update(visible=False),
             samples_by_step(view.images),
             log_html(view),
             gr.update(interactive=not busy),
-            gr.update(interactive=live and not stopping),
+            *[gr.update(interactive=live and not stopping)] * 3,
             gr.update(interactive=not busy and state in ("stopped", "failed", "interrupted")),
             drawing,
         ]
+
+    def _shown(self, chosen: str | None, names: list[str], working: str | None, seen: tuple) -> str | None:
+        """The chosen run; a fresh page and a run that has just begun show what is being trained, else the newest."""
+        began = working in names and (not seen or seen[-1] != working)
+        return working if began else chosen if chosen in names and seen else next(iter(names), None)
 
     def _class_photos_words(self) -> str:
         """How far the class photos are that were asked for in this session of the server."""
@@ -176,12 +259,23 @@ class TrainingTab:
         """A run whose files cannot be read takes nothing else down."""
         status = f'<div class="status failed" role="status"><p class="failure">{as_html(error)}</p></div>'
         idle = gr.update(interactive=self.studio.store.holder() is None)
-        return [gr.update(choices=names, value=name), status, gr.update(visible=False), "", "", idle, gr.update(interactive=False), gr.update(interactive=False), self._class_photos_words()]
+        return [gr.update(choices=names, value=name), status, "", *[gr.update(visible=False)] * 3, "", "", idle, *[gr.update(interactive=False)] * 4, self._class_photos_words()]
 
     def _empty(self) -> list[Any]:
-        status = nothing_yet("No run yet. Choose a preset and press Start; Demo takes minutes and needs no GPU.")
+        status = NOTHING.format(texts.NO_RUN)
         busy = self.studio.store.holder() is not None
-        return [gr.update(choices=[], value=None), status, gr.update(visible=False), nothing_yet("Loss, samples and log appear here."), "", gr.update(interactive=not busy), gr.update(interactive=False), gr.update(interactive=False), self._class_photos_words()]
+        return [gr.update(choices=[], value=None), status, "", *[gr.update(visible=False)] * 3, samples_by_step(()), "", gr.update(interactive=not busy), *[gr.update(interactive=False)] * 4, self._class_photos_words()]
+
+    def render_lists(self, seen: tuple) -> tuple[tuple, list[Any]]:
+        """Queue, past runs and what can be compared, for `lists`; drawn anew when they changed, not with each step of a run."""
+        queue, key = queue_html(self.studio.queue), history_key(self.studio)
+        if (queue, key) == seen:
+            return seen, [gr.skip()] * 3
+        return (queue, key), [queue, history_html(self.studio), gr.update(choices=comparable(self.studio))]
+
+    @property
+    def lists(self) -> list[gr.components.Component]:
+        return [self.queue, self.history, self.other]
 
 
 def about(preset_name: str) -> str:
@@ -200,9 +294,9 @@ def plot_frame(view: RunView) -> pd.DataFrame:
     return pd.DataFrame(plot_points(view), columns=["step", "loss", "curve"]).astype({"step": "int64", "loss": "float64", "curve": "str"})
 
 
-def log_html(view: RunView) -> str:
-    lines = "\n".join(f"{clock}  {escape(text)}" for clock, text in view.log[-LOG_LINES:])
-    return f'<div class="log" role="log" aria-label="Log" tabindex="0"><pre>{lines}</pre></div>'
+def rate_frame(view: RunView) -> pd.DataFrame:
+    stride = -(-len(view.learning_rates) // MOST_PLOT_POINTS) or 1
+    return pd.DataFrame(view.learning_rates[::stride], columns=["step", "learning rate"]).astype({"step": "int64", "learning rate": "float64"})
 
 
 def status_html(run: Run, view: RunView, state: str, stopping: bool, holder: str | None, quiet: float | None) -> str:
@@ -239,7 +333,7 @@ def _after(run: Run, view: RunView, state: str, holder: str | None) -> str:
         kept = f"Everything up to step {view.checkpoint} is saved." if view.checkpoint else "No checkpoint was saved yet; it starts over."
         return f"<p>The process ended without finishing this run. {kept} Press Resume.</p>"
     if state == "finished":
-        return f'<p>The LoRA is ready. Next: <b>Evaluation</b>. <a href="lora/{escape(run.name)}.safetensors" download>Download {escape(run.name)}.safetensors</a></p>'
+        return (early_html(view.early) if view.early else "") + f'<p>The LoRA is ready. Next: <b>Evaluation</b>. <a href="lora/{escape(run.name)}.safetensors" download>Download {escape(run.name)}.safetensors</a></p>'
     if state == "stopped":
         return f'<p>Saved. Press Resume to go on. <a href="lora/{escape(run.name)}.safetensors" download>Download what was learned so far</a></p>'
     if state != "running" and holder:

@@ -12,7 +12,7 @@ from core.analyzer.measure import measure_all
 from core.analyzer.photo import Photo
 from core.analyzer.report import SEVERITIES, AnalysisReport, Finding, write_report
 from core.dataset.buckets import buckets_for, place
-from core.dataset.folder import Dataset, Problem, Sample, open_dataset
+from core.dataset.folder import Dataset, Problem, Sample, files_state, open_dataset
 from core.dataset.imaging import open_reduced
 from core.durable import storage_error
 from core.errors import UserError
@@ -36,6 +36,7 @@ def analyze(settings: Settings, report_file: Path, shown_as: str, cache: Path) -
     """Yields progress; a photo that cannot be read is a finding. Raises UserError for a folder that is missing or empty, or a report that cannot be written."""
     began = time.monotonic()
     yield RunStarted(job="analyze", name=Path(settings.dataset.folder).name)
+    state = files_state(Path(settings.dataset.folder))
     dataset = open_dataset(Path(settings.dataset.folder))
     yield Phase(what="Loading face networks")
     faces = faces_for(dataset.samples, Path(settings.model.path))
@@ -53,7 +54,7 @@ def analyze(settings: Settings, report_file: Path, shown_as: str, cache: Path) -
             photos.append(Photo(sample.name, sample.image.suffix.lower(), found, place(found.width, found.height, buckets), sample.caption))
     yield Phase(what="Comparing photos and captions")
     try:
-        write_report(report_of(dataset, photos, problems, settings, faces), report_file)
+        write_report(report_of(dataset, photos, problems, settings, faces, state), report_file)
     except OSError as error:
         raise storage_error(error, report_file) from None
     yield ReportSaved(what="analysis", file=shown_as)
@@ -74,8 +75,8 @@ def faces_for(samples: Sequence[Sample], model_path: Path) -> Faces:
         return Faces(None, f"{error.what} {error.fix}")
 
 
-def report_of(dataset: Dataset, photos: Sequence[Photo], problems: Sequence[Problem], settings: Settings, faces: Faces) -> AnalysisReport:
-    """All checks, the most serious findings first."""
+def report_of(dataset: Dataset, photos: Sequence[Photo], problems: Sequence[Problem], settings: Settings, faces: Faces, state: str) -> AnalysisReport:
+    """All checks, the most serious findings first. `state` is the folder's before its photos were read."""
     trigger_word, class_word = settings.dataset.trigger_word, settings.dataset.class_word
     findings = [
         *checks.check_count(photos),
@@ -91,10 +92,12 @@ def report_of(dataset: Dataset, photos: Sequence[Photo], problems: Sequence[Prob
         *caption_checks.check_caption_variety(photos),
         *caption_checks.check_traits(photos, class_word),
         *checks.check_formats(photos),
-        *checks.check_buckets(photos),
+        *checks.check_conversions(photos),
+        *checks.check_colour(photos),
+        *checks.check_buckets(photos, settings.train.batch_size),
     ]
     return AnalysisReport(
-        folder=settings.dataset.folder, photo_count=len(photos), trigger_word=trigger_word, resolution=settings.dataset.resolution,
+        folder=settings.dataset.folder, files_state=state, photo_count=len(photos), trigger_word=trigger_word, resolution=settings.dataset.resolution,
         findings=tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))), buckets=checks.bucket_rows(photos), coverage=face_checks.coverage_of(photos),
     )  # fmt: skip
 
@@ -107,6 +110,7 @@ def _face_findings(photos: Sequence[Photo], faces: Faces) -> Iterator[Finding]:
     yield from face_checks.check_sideways(photos)
     photos = [photo for photo in photos if not photo.measures.turn]  # The networks were trained on upright faces; these are read wrongly.
     yield from face_checks.check_faces(photos)
+    yield from face_checks.check_not_judged(photos)
     yield from face_checks.check_face_size(photos)
     yield from face_checks.check_person(photos, faces.reader.same_person)
     yield from face_checks.check_same_shot(photos, duplicates)

@@ -6,12 +6,14 @@ import itertools
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from core.analyzer.groups import grouped, listed
 from core.analyzer.photo import Photo
 from core.analyzer.report import Coverage, Finding
+from core.identity.face_pixels import Sharpness
 
 # Coverage is judged where there are enough photos to have any: the guide's least number.
 FEWEST_PHOTOS = 15
@@ -43,9 +45,23 @@ def check_faces(photos: Sequence[Photo]) -> Iterable[Finding]:
         faces = photo.measures.faces
         if not faces:
             yield Finding(check="no face", severity="warning", photos=(photo.name,), what=f"No face is seen in {photo.name}.", fix="Leave it out, unless it shows the person from behind on purpose.", remedy="exclude")
-        elif len(faces) > 1 and counts_as_person(faces[1].score, faces[1].area / faces[0].area):
+        elif _has_second_person(photo):
             share = faces[1].area / faces[0].area
             yield Finding(check="several people", severity="warning", photos=(photo.name,), what=f"{photo.name} shows more than one person.", fix="Crop it to the person, or leave it out.", remedy="crop", value=round(share, 2), threshold=SECOND_FACE_AREA)
+
+
+def check_not_judged(photos: Sequence[Photo]) -> Iterable[Finding]:
+    """What the other checks pass over, so that their silence is no praise."""
+    located = [photo for photo in photos if photo.measures.person and photo.measures.faces[0].landmarks]
+    beside = tuple(photo.name for photo in located if len(photo.measures.faces) > 1 and not _has_second_person(photo))
+    if beside:
+        yield Finding(check="passers-by", severity="note", photos=beside, what=f"Small faces in the background: {listed(beside)}.", fix="They rarely matter; crop them away where it is easy.", remedy="crop")
+    unsharp = tuple(photo.name for photo in located if photo.measures.person.sharpness is None and photo.measures.person.face_pixels >= SMALLEST_JUDGED_FACE)
+    if unsharp:
+        yield Finding(check="not judged", severity="note", photos=unsharp, what=f"Whether the face is sharp was not judged, because it is small: {listed(unsharp)}.", fix="Look at it yourself at full size.")
+    unsure = tuple(photo.name for photo in located if not _can_be_judged(photo))
+    if unsure and len(located) >= FEWEST_COMPARED:
+        yield Finding(check="not judged", severity="note", photos=unsure, what=f"Whether it is the same person was not judged, because the face is small or seen from the side: {listed(unsure)}.", fix="Look yourself whether it is the person.")
 
 
 def check_face_size(photos: Sequence[Photo]) -> Iterable[Finding]:
@@ -97,14 +113,17 @@ def check_sharpness(photos: Sequence[Photo]) -> Iterable[Finding]:
         if sharpness is None:
             continue
         if sharpness.laplacian < BLURRED_LAPLACIAN or sharpness.reblur > BLURRED_REBLUR:
-            yield Finding(check="blur", severity="warning", photos=(photo.name,), what=f"The face in {photo.name} is blurred.", fix="Leave it out: the LoRA learns the blur.", remedy="exclude", value=sharpness.reblur, threshold=BLURRED_REBLUR)
+            yield Finding(check="blur", severity="warning", photos=(photo.name,), what=f"The face in {photo.name} is blurred.", fix="Leave it out: the LoRA learns the blur.", remedy="exclude", **_number(sharpness, BLURRED_REBLUR, BLURRED_LAPLACIAN))
         elif sharpness.laplacian < SOFT_LAPLACIAN or sharpness.reblur > SOFT_REBLUR:
-            yield Finding(check="soft", severity="note", photos=(photo.name,), what=f"The face in {photo.name} is a little soft.", fix="Keep it only if its angle or light is rare.", value=sharpness.reblur, threshold=SOFT_REBLUR)
+            yield Finding(check="soft", severity="note", photos=(photo.name,), what=f"The face in {photo.name} is a little soft.", fix="Keep it only if its angle or light is rare.", remedy="exclude", **_number(sharpness, SOFT_REBLUR, SOFT_LAPLACIAN))
 
 
 def check_exposure(photos: Sequence[Photo]) -> Iterable[Finding]:
     lit = [(photo, photo.measures.person.light) for photo in photos if photo.measures.person and photo.measures.person.light]
     usual = statistics.median([light.lightness for _, light in lit]) if lit else 0.0
+    if len(lit) >= FEWEST_LIT_FACES and usual < VERY_DARK:
+        dark = tuple(photo.name for photo, light in lit if light.lightness < VERY_DARK)
+        yield Finding(check="dark set", severity="warning", photos=dark, what="Most faces are very dark.", fix="Brighten the photos in a photo editor: what cannot be seen cannot be learned.", value=usual, threshold=VERY_DARK)
     for photo, light in lit:
         below = usual - light.lightness
         if below > MUCH_DARKER_THAN_USUAL or (below > DARKER_THAN_USUAL and light.lightness < DARK):
@@ -134,7 +153,7 @@ def check_angles(photos: Sequence[Photo]) -> Iterable[Finding]:
     sides = {face.facing for face in faces if face.angle == "three-quarter view"}
     lacking = []
     if angles["three-quarter view"] < FEWEST_THREE_QUARTER or len(sides) < 2:
-        lacking.append(f"three-quarter views from both sides ({angles['three-quarter view']}, {FEWEST_THREE_QUARTER} wanted)")
+        lacking.append(f"three-quarter views from both sides ({angles['three-quarter view']} there, {FEWEST_THREE_QUARTER} wanted)")
     if angles["profile view"] < FEWEST_PROFILE:
         lacking.append("a profile view")
     front = angles["front view"] / len(faces)
@@ -159,10 +178,13 @@ def check_framing(photos: Sequence[Photo]) -> Iterable[Finding]:
 
 
 def coverage_of(photos: Sequence[Photo]) -> Coverage:
-    """How many photos there are of each angle and framing."""
+    """How many photos there are of each angle and framing, and their light."""
     cells = Counter((face.angle if face.angle == "front view" else f"{face.angle} {face.facing}", "portrait" if face.framing == "close-up" else face.framing) for face in _first_faces(photos))
-    lightness = tuple(photo.measures.person.light.lightness for photo in photos if photo.measures.person and photo.measures.person.light)
-    return Coverage(cells={f"{angle}, {framing}": count for (angle, framing), count in sorted(cells.items())}, lightness=lightness)
+    lights = [photo.measures.person.light for photo in photos if photo.measures.person and photo.measures.person.light]
+    return Coverage(
+        cells={f"{angle}, {framing}": count for (angle, framing), count in sorted(cells.items())},
+        lightness=tuple(light.lightness for light in lights), side=tuple(light.side for light in lights), warmth=tuple(light.warmth for light in lights),
+    )  # fmt: skip
 
 
 def counts_as_person(score: float, area: float) -> bool:
@@ -170,8 +192,20 @@ def counts_as_person(score: float, area: float) -> bool:
     return area >= (SECOND_FACE_AREA if score >= SURE_SCORE else UNSURE_SECOND_FACE_AREA)
 
 
+def _has_second_person(photo: Photo) -> bool:
+    faces = photo.measures.faces
+    return len(faces) > 1 and counts_as_person(faces[1].score, faces[1].area / faces[0].area)
+
+
 def _first_faces(photos: Sequence[Photo]) -> list:
     return [photo.measures.faces[0] for photo in photos if photo.measures.faces]
+
+
+def _number(sharpness: Sharpness, reblur: float, laplacian: float) -> dict[str, Any]:
+    """That of the two measures which found it."""
+    if sharpness.reblur > reblur:
+        return {"value": sharpness.reblur, "threshold": reblur}
+    return {"value": sharpness.laplacian, "threshold": laplacian, "measure": "fine detail"}
 
 
 def _can_be_judged(photo: Photo) -> bool:

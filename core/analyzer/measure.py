@@ -12,12 +12,13 @@ import numpy as np
 from PIL import Image, ImageOps
 from pydantic import ValidationError
 
-from core.analyzer.face_pixels import light_of, sharpness_of
 from core.analyzer.photo import GRAY_SIDE, Look, Measures, Person
+from core.dataset.clean import conversions_of
 from core.dataset.folder import Problem, Sample
 from core.dataset.imaging import format_of, frame_count, open_reduced
 from core.durable import write_atomic
 from core.errors import UserError
+from core.identity.face_pixels import light_of, sharpness_of
 from core.identity.faces import Face, FaceReader
 
 # Faces, hashes and light need no more; a face of 160 pixels in a photo of 12 MP is still 64 wide.
@@ -27,7 +28,7 @@ HASH_SIDE = 512
 # A smaller face has too few pixels to call it blurred (measured on faces of 200 pixels and more: docs/experiments.md, faces).
 SHARP_FACE_PIXELS = 160
 # Changes with anything that changes a measure.
-VERSION = 2
+VERSION = 3
 WORKERS = 2
 
 
@@ -46,7 +47,7 @@ def measure(file: Path, reader: FaceReader | None) -> Measures:
     return Measures(
         format=format_of(file), frames=frame_count(file), width=width, height=height, digest=hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest(),
         look=_look(small), mirrored=_look(ImageOps.mirror(small)), faces=faces, person=_person(image, height, faces[0], reader) if faces else None,
-        turn=reader.turn_of(image, faces) if reader else 0,
+        turn=reader.turn_of(image, faces) if reader else 0, conversions=conversions_of(file), chroma=_chroma(small),
     )  # fmt: skip
 
 
@@ -101,6 +102,11 @@ def _person(image: Image.Image, full_height: int, face: Face, reader: FaceReader
         embedding=tuple(np.round(reader.embed(image, face), 5).tolist()), face_pixels=round(tall),
         sharpness=sharpness_of(image, face) if is_located and tall >= SHARP_FACE_PIXELS else None, light=light_of(image, face) if is_located else None,
     )  # fmt: skip
+
+
+def _chroma(image: Image.Image) -> int:
+    values = np.asarray(image, dtype=np.int16)
+    return round(float(np.percentile(values.max(2) - values.min(2), 99)))
 
 
 def _look(image: Image.Image) -> Look:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from core.analyzer.face_pixels import Light, Sharpness
 from core.dataset.buckets import Placement
 from core.dataset.captions import Caption
+from core.dataset.clean import Conversion
+from core.identity.face_pixels import Light, Sharpness
 from core.identity.faces import Face
 
 # Gray thumbnails are GRAY_SIDE x GRAY_SIDE bytes.
@@ -37,7 +38,7 @@ class Person(BaseModel):
 
 
 class Measures(BaseModel):
-    """`digest` is of the reduced pixels after EXIF rotation; `faces` come largest first; `turn` is degrees clockwise that would set the photo upright; `frames` is more than 1 for an animation."""
+    """`digest` is of the reduced pixels after EXIF rotation; `faces` come largest first; `turn` is degrees clockwise that would set the photo upright; `frames` is more than 1 for an animation; `chroma` is how far the most coloured hundredth of the pixels is from gray, 0 to 255."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
 
@@ -51,6 +52,8 @@ class Measures(BaseModel):
     person: Person | None = None
     turn: int = 0
     frames: int = 1
+    conversions: tuple[Conversion, ...] = ()
+    chroma: int = 255
 
 
 @dataclass(frozen=True)

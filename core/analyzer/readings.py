@@ -8,12 +8,12 @@ from pathlib import Path
 
 from core.analyzer.analyze import faces_for
 from core.analyzer.face_checks import FEWEST_LIT_FACES
-from core.analyzer.face_pixels import Light
 from core.analyzer.measure import measure_all
 from core.analyzer.photo import Measures
 from core.dataset.folder import Problem, Sample
 from core.errors import UserError
 from core.events import Phase
+from core.identity.face_pixels import Light
 from core.identity.faces import Face
 
 # Distance from the median of the set, in L* and b*, from which light is called dim, bright, warm or cool: skin tells nothing by itself, so sets too small for a

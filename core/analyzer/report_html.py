@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 
-from core.analyzer.report import SEVERITIES, AnalysisReport, Coverage, Finding
+from core.analyzer.report import SEVERITIES, AnalysisReport, Coverage, Finding, number_in_words
 from core.dataset.folder import Dataset
 from core.dataset.imaging import thumbnail
 from core.errors import UserError
@@ -17,6 +17,8 @@ TURNS = ("profile view left", "three-quarter view left", "front view", "three-qu
 DISTANCES = ("portrait", "half body", "full body")
 THUMBNAIL_SIDE, MOST_THUMBNAILS, MOST_OF_ONE_KIND = 160, 6, 3
 MOST_SHADE = 0.75
+# Ends of the strips, a little beyond what varied sets have: side from face_checks, b* of faces from blue shade to lamplight.
+MOST_SIDE, COLDEST, WARMEST = 0.3, -5.0, 35.0
 # Remedies a person decides on photo by photo: of two alike, one stays.
 EACH_ITS_OWN = frozenset({"exclude", "crop"})
 KINDS = {"ready": "ready", "train for a test": "test", "fix first": "fix"}
@@ -30,14 +32,18 @@ REPORT_CSS = """
 table.coverage { border-collapse: separate !important; border-spacing: 4px; width: 100%; table-layout: fixed; margin: 0; border: 0 !important; }
 table.coverage tr { border: 0 !important; background: none !important; } table.coverage th { font-weight: 500; font-size: .76rem; padding: 0 2px; border: 0 !important; color: var(--body-text-color-subdued); text-align: center; }
 table.coverage td { text-align: center; border: 1px solid var(--border-color-primary) !important; border-radius: 7px; height: 2.4rem; padding: 0; font-variant-numeric: tabular-nums; } table.coverage td.none { border-style: dashed !important; color: var(--body-text-color-subdued); }
-.light-strip { position: relative; height: 26px; border-radius: 7px; background: linear-gradient(90deg, #1b1b1b, #f4f1ea); } .light-strip i { position: absolute; top: 3px; width: 3px; height: 20px; border-radius: 2px; background: #e0592a; }
-.findings { display: grid; gap: 8px; margin: 12px 0; }
-.finding { display: flex; flex-wrap: wrap; gap: 8px 12px; padding: .6rem .8rem; border: 1px solid var(--border-color-primary); border-radius: 9px; background: var(--background-fill-primary); } .finding > div { flex: 1 1 260px; min-width: 0; overflow-wrap: anywhere; }
-.findings summary { cursor: pointer; padding: .3rem .8rem; color: var(--body-text-color-subdued); }
-.finding p { margin: .1rem 0; color: var(--body-text-color-subdued); } .finding small { color: var(--body-text-color-subdued); }
-.finding .who { flex: 0 1 auto; display: flex; flex-wrap: wrap; gap: 6px; } .finding .who figure { margin: 0; width: 84px; } .finding .who img { width: 84px; height: 84px; object-fit: cover; border-radius: 6px; display: block; margin: 0; } .finding .who figcaption { font-size: .7rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--body-text-color-subdued); }
-.severity { flex: 0 0 4.6rem; height: 1.5rem; line-height: 1.5rem; text-align: center; border-radius: 6px; font-size: .78rem; background: #e3e7ea; color: #33414c; }
+.light-strip { position: relative; height: 20px; border-radius: 6px; } .light-strip i { position: absolute; top: 2px; width: 4px; height: 16px; border-radius: 2px; background: #e0592a; box-shadow: 0 0 0 1px #fff; }
+.light-strip.brightness { background: linear-gradient(90deg, #1b1b1b, #f4f1ea); } .light-strip.side { background: linear-gradient(90deg, #f1ede2, #8a857a, #f1ede2); } .light-strip.warmth { background: linear-gradient(90deg, #9fb6d8, #ece8df, #e3b271); }
+.light-ends { display: flex; justify-content: space-between; margin: 2px 0 .55rem; font-size: .78rem; color: var(--body-text-color-subdued); }
+.findings { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 420px), 1fr)); grid-auto-flow: dense; gap: 10px; margin: 12px 0; } .findings > .wide, .findings > details { grid-column: 1 / -1; }
+.finding { display: flex; flex-wrap: wrap; gap: 10px 14px; padding: .7rem .8rem; border: 1px solid var(--border-color-primary); border-radius: 9px; background: var(--background-fill-primary); } .finding .words { flex: 1 1 220px; min-width: 0; overflow-wrap: anywhere; } .finding.wide .words { flex: 1 1 260px; max-width: 30rem; }
+.findings summary { cursor: pointer; padding: .3rem .2rem; color: var(--body-text-color-subdued); }
+.finding p { margin: .2rem 0 0; color: var(--body-text-color-subdued); } .finding small { display: block; margin-top: .2rem; font-size: .82rem; color: var(--body-text-color-subdued); }
+.finding .who { flex: 0 1 auto; display: flex; flex-wrap: wrap; align-items: flex-start; gap: 8px; } .finding .who figure { margin: 0; width: 112px; } .finding .who img { width: 112px; height: 112px; object-fit: cover; border-radius: 6px; display: block; margin: 0; } .finding .who figcaption { font-size: .76rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--body-text-color-subdued); }
+.severity { display: inline-block; margin-right: .5rem; padding: 0 .5rem; line-height: 1.45rem; border-radius: 6px; font-size: .78rem; background: #e3e7ea; color: #33414c; }
 .finding.error .severity { background: #f6d7d2; color: #7d1f14; } .finding.warning .severity { background: #f7e3c4; color: #6b4206; }
+.readiness { margin: 0 0 10px; padding: .5rem .8rem; border-left: 4px solid var(--primary-600); font-size: .88rem; } .readiness.test, .readiness.old { border-color: #c28a1c; } .readiness.fix { border-color: #b3392c; }
+table.plain td.size { white-space: nowrap; }
 """
 FILE_CSS = """
 :root { --border-color-primary: #dcd9d2; --primary-600: #2f6f5e; --background-fill-primary: #fff; --body-text-color-subdued: #6a675f; }
@@ -59,11 +65,11 @@ def report_body(report: AnalysisReport, address_of: Callable[[str], str | None],
     """`address_of` gives the address of a photo's thumbnail by the photo's name, None for a file that is no readable photo."""
     kinds = (list(alike) for severity in SEVERITIES for _, alike in itertools.groupby(report.of_severity(severity), key=lambda finding: finding.check))
     findings = "".join(_of_one_kind([_finding(report, finding, address_of, buttons) for finding in alike]) for alike in kinds)
-    rows = "".join(f"<tr><td>{row.width} x {row.height}</td><td>{len(row.photos)}</td><td>{escape(', '.join(row.photos))}</td></tr>" for row in report.buckets)
+    rows = "".join(f"<tr><td class='size'>{row.width} x {row.height}</td><td>{len(row.photos)}</td><td>{row.loss:.0%}</td><td>{escape(', '.join(row.photos))}</td></tr>" for row in report.buckets)
     return (
         f"{_verdict(report, buttons)}{_coverage(report.coverage)}"
         f'<div class="findings">{findings}</div>'
-        f'<h4>Buckets at {report.resolution} px</h4><div class="scroll"><table class="plain"><thead><tr><th>Size</th><th>Photos</th><th>Which</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<h4>Buckets at {report.resolution} px</h4><div class="scroll"><table class="plain"><thead><tr><th>Size</th><th>Photos</th><th>Cut away, at most</th><th>Which</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 
@@ -108,16 +114,27 @@ def _coverage(coverage: Coverage) -> str:
 
 def _cell(count: int, most: int) -> str:
     if not count:
-        return "<td class='none'>0</td>"
+        return "<td class='none'>none</td>"
     return f"<td style='background: rgba(47, 111, 94, {MOST_SHADE * count / most:.2f})'>{count}</td>"
 
 
 def _light(coverage: Coverage) -> str:
-    if not coverage.lightness:
+    if not (coverage.lightness and coverage.side and coverage.warmth):
         return ""
-    ticks = "".join(f"<i style='left: calc({min(max(lightness, 0), 100):.0f}% - 1px)'></i>" for lightness in coverage.lightness)
-    span = f"{min(coverage.lightness):.0f} to {max(coverage.lightness):.0f}"
-    return f"<section><h4>Light on the face</h4><div class='light-strip' role='img' aria-label='Lightness of the faces from {span} of 100'>{ticks}</div><p>One mark per photo, from dark to light (L* {span}). A spread is good; marks at the ends are not.</p></section>"
+    strips = "".join(_strip(*strip) for strip in (
+        ("brightness", coverage.lightness, 0.0, 100.0, "dark", "bright"),
+        ("side", coverage.side, -MOST_SIDE, MOST_SIDE, "light from the left", "from the right"),
+        ("warmth", coverage.warmth, COLDEST, WARMEST, "cold", "warm"),
+    ))  # fmt: skip
+    return f"<section><h4>Light on the face</h4>{strips}<p>One mark per photo. Marks spread out are good: then light is not taken for part of the person.</p></section>"
+
+
+def _strip(name: str, values: Sequence[float], least: float, most: float, left: str, right: str) -> str:
+    """Values beyond the ends stand at the ends. `side` is positive where the left is lighter, so that it runs the other way."""
+    shares = [min(max((value - least) / (most - least), 0.0), 1.0) for value in values]
+    ticks = "".join(f"<i style='left: calc({100 * (1 - share if name == 'side' else share):.0f}% - 2px)'></i>" for share in shares)
+    spoken = f"{name}: {len(values)} photos from {min(values):g} to {max(values):g}"
+    return f"<div class='light-strip {name}' role='img' aria-label='{spoken}'>{ticks}</div><div class='light-ends'><span>{left}</span><span>{right}</span></div>"
 
 
 def _of_one_kind(shown: list[str]) -> str:
@@ -130,14 +147,15 @@ def _of_one_kind(shown: list[str]) -> str:
 
 def _finding(report: AnalysisReport, finding: Finding, address_of: Callable[[str], str | None], buttons: Buttons) -> str:
     number = report.findings.index(finding)
-    measured = f"<small>measured {finding.value:g}, threshold {finding.threshold:g}</small>" if finding.value is not None and finding.threshold is not None else ""
+    measured = f"<small>{escape(words)}</small>" if (words := number_in_words(finding)) else ""
     each = finding.remedy in EACH_ITS_OWN
     shown = "".join(_picture(name, address, buttons(number, finding, (name,)) if each else "") for name in finding.photos[:MOST_THUMBNAILS] if (address := address_of(name)))
     more = f"<small>and {len(finding.photos) - MOST_THUMBNAILS} more</small>" if len(finding.photos) > MOST_THUMBNAILS else ""
     who = f'<div class="who">{shown}{more}</div>' if shown else ""
     together = "" if each else buttons(number, finding, finding.photos)
-    words = f"<div><b>{escape(finding.what)}</b><p>{escape(finding.fix)}</p>{measured}{together}</div>"
-    return f'<div class="finding {finding.severity}" id="finding-{number}"><span class="severity">{finding.severity}</span>{words}{who}</div>'
+    words = f'<div class="words"><span class="severity">{finding.severity}</span><b>{escape(finding.what)}</b><p>{escape(finding.fix)}</p>{measured}{together}</div>'
+    width, parts = (" wide", f"{words}{who}") if shown.count("<figure>") > 1 else ("", f"{who}{words}")
+    return f'<div class="finding {finding.severity}{width}" id="finding-{number}">{parts}</div>'
 
 
 def _picture(name: str, address: str, button: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -13,6 +14,12 @@ from core.dataset.imaging import BROKEN, opened, orientation, upright
 from core.dataset.metadata import without_metadata
 from core.errors import Refused, UserError
 
+Conversion = Literal["turned", "16 bits", "CMYK", "transparency", "profile", "mode"]
+# What a person is told of a photo that came in.
+CONVERSION_WORDS: dict[Conversion, str] = {
+    "turned": "it was turned upright", "16 bits": "16 bits per colour became 8", "CMYK": "CMYK became RGB", "transparency": "what was transparent became white",
+    "profile": "its colours were converted to sRGB", "mode": "it was saved as RGB",
+}  # fmt: skip
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp"}
 # High enough that a second encoding cannot be seen (figures: docs/experiments.md, "A photo is turned").
 QUALITY = 95
@@ -40,7 +47,7 @@ def clean(file: Path) -> CleanPhoto:
             raise UserError(f"It is an animation of {frames} pictures, not a photo.", file.name, "Save the picture you want as JPG or PNG.")
         data = file.read_bytes()
         image.load()
-        changes = _changes(image, data)
+        changes = tuple(CONVERSION_WORDS[made] for made in _conversions(image, data))
         bare = None if changes else _bare(data, image)
         kept = bare or encoded(upright(image), image_format, is_lossless=b"VP8L" in data)
         position = ("its GPS position was removed",) if _has_position(image) else ()
@@ -68,6 +75,12 @@ def unread_format(suffix: str, name: str) -> Refused:
     return Refused(f"{kind} is not read here.", name, "Save it as JPG or PNG.")
 
 
+def conversions_of(file: Path) -> tuple[Conversion, ...]:
+    """What is done to a photo's pixels each time it is read. Raises UserError."""
+    with file.open("rb") as head, opened(file) as image:
+        return _conversions(image, head.read(32))
+
+
 def _refuse_phone_formats(file: Path) -> None:
     """By content: programs that 'rename to JPG' leave HEIC inside (ISO 14496-12, ftyp box)."""
     with open(file, "rb") as head:
@@ -83,35 +96,41 @@ def _has_position(image: Image.Image) -> bool:
         return False
 
 
-def _changes(image: Image.Image, data: bytes) -> tuple[str, ...]:
-    """Why the pixels cannot stay as they are, in words; empty when they can."""
-    changes = []
+def _conversions(image: Image.Image, data: bytes) -> tuple[Conversion, ...]:
+    """Why the pixels cannot stay as they are; empty when they can. `data` begins as the file does."""
+    found: list[Conversion] = []
     if orientation(image) in range(2, 9):
-        changes.append("it was turned upright")
+        found.append("turned")
     if image.mode.startswith("I") or (image.format == "PNG" and data[24] == 16):  # PNG, 11.2.1: bit depth
-        changes.append("16 bits per colour became 8")
+        found.append("16 bits")
     if image.mode == "CMYK":
-        changes.append("CMYK became RGB")
+        found.append("CMYK")
     if image.has_transparency_data:
-        changes.append("what was transparent became white")
+        found.append("transparency")
     profile = image.info.get("icc_profile")
-    if profile and not _is_srgb(profile):
-        changes.append("its colours were converted to sRGB")
-    elif not changes and image.mode not in ("L", "RGB"):
-        changes.append("it was saved as RGB")
-    return tuple(changes)
+    if profile and not _is_srgb(profile, image.mode):
+        found.append("profile")
+    elif not found and image.mode not in ("L", "RGB"):
+        found.append("mode")
+    return tuple(found)
 
 
-def _is_srgb(profile: bytes) -> bool:
-    """Whether the profile leaves a cube of colours where it is; profiles that say sRGB are many, and not all are equal."""
+def _is_srgb(profile: bytes, mode: str) -> bool:
+    """Whether the profile leaves a cube of colours, or a scale of grays, where it is; profiles that say sRGB are many, and not all are equal.
+
+    True for one that is damaged or made for other pixels: it is left aside (core.dataset.imaging).
+    """
+    if mode == "CMYK":
+        return False
     steps = np.linspace(0, 255, 9).astype(np.uint8)
     cube = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(27, 27, 3)
+    shown = Image.fromarray(np.arange(256, dtype=np.uint8)[None]) if mode == "L" or mode.startswith("I") else Image.fromarray(cube)
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        seen = ImageCms.profileToProfile(Image.fromarray(cube), source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        seen = ImageCms.profileToProfile(shown, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError):
-        return False
-    return int(np.abs(np.asarray(seen, dtype=int) - cube).max()) <= SAME_COLOUR
+        return True
+    return int(np.abs(np.asarray(seen, dtype=int) - np.asarray(shown.convert("RGB"), dtype=int)).max()) <= SAME_COLOUR
 
 
 def _bare(data: bytes, photo: Image.Image) -> bytes | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.dataset.captions import Caption, read_caption
+from core.dataset.clean import unread_format
 from core.dataset.names import studio_folder
 from core.errors import Refused, UserError
 from core.settings import DatasetSettings, RegularizationSettings
@@ -91,6 +93,17 @@ def open_class_photos(settings: RegularizationSettings) -> Dataset | None:
     return dataset
 
 
+def files_state(folder: Path) -> str:
+    """Another text whenever a photo, a caption or the list of excluded ones was added, removed or written; quick enough to ask every second."""
+    places = [place for place in (folder, folder / "images", folder / "captions") if place.is_dir()]
+    try:
+        files = [entry for place in places for entry in place.iterdir() if not entry.name.startswith(".") and entry.is_file()]
+        known = [(file.relative_to(folder).as_posix(), status.st_size, status.st_mtime_ns) for file in (*files, excluded_file(folder)) if file.exists() and (status := file.stat())]
+    except OSError:
+        return ""  # Somebody is at work there, so that it is another one in a moment.
+    return hashlib.sha256(repr(sorted(known)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
 def excluded_file(folder: Path) -> Path:
     """The names of the photos that were set aside, a JSON list."""
     return studio_folder(folder) / "excluded.json"
@@ -148,7 +161,8 @@ def _photos(files: list[Path], problems: list[Problem]) -> dict[str, Path]:
     for file in files:
         suffix = file.suffix.lower()
         if suffix in OTHER_IMAGE_SUFFIXES:
-            problems.append(Problem(file, f"{suffix[1:].upper()} is not read here.", "Save it as JPG or PNG."))
+            refusal = unread_format(suffix, file.name)
+            problems.append(Problem(file, refusal.what, refusal.fix))
         elif suffix in IMAGE_SUFFIXES and file.stem in photos:
             problems.append(Problem(file, f"There is another photo called '{file.stem}' ({photos[file.stem].name}), and they would share one caption.", "Rename one of them."))
         elif suffix in IMAGE_SUFFIXES:

@@ -1,4 +1,4 @@
-"""StrengthGrid: which pictures are drawn, where they lie, and the labelled sheet of all of them. Pillow only."""
+"""StrengthGrid: which pictures are drawn and where they lie. Rows are prompts, seeds or checkpoints; columns are strengths."""
 
 from __future__ import annotations
 
@@ -6,28 +6,53 @@ import re
 import time
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from core.durable import write_json
 from core.errors import UserError
+from core.evaluation.prompts import PLAIN_KIND
+from core.evaluation.values import Value
 
 STRENGTHS = (0.5, 0.8, 1.0, 1.2)
 GRID_FILE = "grid.json"
 SHEET_FILE = "grid.png"
+HTML_FILE = "grid.html"
 GRID_NAME_PATTERN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,120}$")
+# What a row is drawn with: the LoRA file as it is, without its text encoder, or a checkpoint of its run.
+FINAL, TRANSFORMER_ONLY = "final", "transformer-only"
+SOURCE_PATTERN = rf"^(?:{FINAL}|{TRANSFORMER_ONLY}|step-\d{{6,}})$"
+# Seeds of one prompt lie this far apart, so that they never meet those of the next prompts.
+SEED_STRIDE = 1000
 
 
-class Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class GridRow(Value):
+    """One prompt and seed, drawn with one source."""
+
+    prompt: int
+    seed: int
+    source: str = FINAL
 
 
 class GridRequest(Value):
-    """What to draw: every prompt at every strength, one seed per row. `lora` is a file name in the output folder."""
+    """What to draw: every prompt with every seed and source at every strength. `lora` is a file name in the output folder.
+
+    `kinds` says what each prompt tests; `dataset` is the folder of the person's photos, empty where it is not known; the three models are files of networks
+    it is measured with besides the shipped ones; `prompt_seeds` is the first seed of each, by default `seed` and the numbers after it.
+    """
 
     lora: str
     model_path: str
     prompts: tuple[str, ...] = Field(min_length=1, max_length=24)
+    kinds: tuple[str, ...] = ()
+    dataset: str = ""
+    trigger_word: str = ""
+    class_word: str = ""
+    face_model: str = ""
+    text_image_model: str = ""
+    image_model: str = ""
+    prompt_seeds: tuple[int, ...] = ()
+    seeds_each: int = Field(1, ge=1, le=8)
+    sources: tuple[str, ...] = Field((FINAL,), min_length=1, max_length=64)
     strengths: tuple[float, ...] = Field(STRENGTHS, min_length=1, max_length=12)
     seed: int = Field(1234, ge=0, le=2**31 - 1)
     width: int = Field(512, ge=64, le=2048, multiple_of=16)
@@ -37,9 +62,27 @@ class GridRequest(Value):
     text_length: int = Field(512, ge=16, le=512)
     precision: str = "auto"
 
+    @property
+    def rows(self) -> tuple[GridRow, ...]:
+        """Of each prompt all seeds, of each seed all sources, so that what differs stands side by side."""
+        firsts = self.prompt_seeds or tuple(self.seed + number for number in range(len(self.prompts)))
+        return tuple(
+            GridRow(prompt=prompt, seed=firsts[prompt] + SEED_STRIDE * number, source=source) for prompt in range(len(self.prompts)) for number in range(self.seeds_each) for source in self.sources
+        )
+
+    def kind_of(self, prompt: int) -> str:
+        return self.kinds[prompt] if self.kinds else PLAIN_KIND
+
+    def only(self, prompts: list[int]) -> GridRequest:
+        """The same with these prompts, each on the seeds it has here."""
+        rows = {row.prompt: row.seed for row in reversed(self.rows)}
+        return self.model_copy(
+            update={"prompts": tuple(self.prompts[i] for i in prompts), "kinds": tuple(self.kind_of(i) for i in prompts), "prompt_seeds": tuple(rows[i] for i in prompts)}
+        )
+
 
 class GridCell(Value):
-    """`row` is the index of the prompt; `file` is relative to the grid's folder."""
+    """`row` is an index into the request's rows; `file` is relative to the grid's folder."""
 
     row: int
     seed: int
@@ -60,7 +103,17 @@ class StrengthGrid(Value):
 
     @property
     def finished(self) -> bool:
-        return len(self.cells) == len(self.request.prompts) * len(self.request.strengths)
+        return len(self.cells) == len(self.request.rows) * len(self.request.strengths)
+
+    def row_label(self, row: int) -> str:
+        """What tells this row from its neighbours, beside the prompt."""
+        request, found = self.request, self.request.rows[row]
+        parts = [source_label(found.source)] if len(request.sources) > 1 or found.source != FINAL else []
+        return ", ".join([*parts, *([f"seed {found.seed}"] if request.seeds_each > 1 else [])])
+
+
+def cell_file(row: int, strength: float) -> str:
+    return f"row-{row:02d}-strength-{strength:g}.png"
 
 
 def evaluations_folder(output: Path) -> Path:
@@ -111,39 +164,8 @@ def strength_label(strength: float) -> str:
     return f"{strength:.1f}" if round(strength, 1) == strength else f"{strength:g}"
 
 
-def draw_sheet(grid: StrengthGrid, folder: Path) -> Image.Image:
-    """One picture: a row per prompt with the prompt above it, a column per strength, cells not yet drawn left gray."""
-    request = grid.request
-    cell_width = max(160, min(512, request.width * max(1, 256 // request.width)))
-    cell_height = round(cell_width * request.height / request.width)
-    gap, head, line = 12, 44, 34
-    columns, rows = len(request.strengths), len(request.prompts)
-    sheet = Image.new("RGB", (gap + columns * (cell_width + gap), head + rows * (cell_height + line + gap) + gap), (250, 250, 249))
-    pen = ImageDraw.Draw(sheet)
-    for column, strength in enumerate(request.strengths):
-        x = gap + column * (cell_width + gap) + cell_width // 2
-        pen.text((x, head // 2), strength_label(strength), font=ImageFont.load_default(20), fill=(40, 40, 40), anchor="mm")
-    for row, prompt in enumerate(request.prompts):
-        top = head + row * (cell_height + line + gap)
-        pen.text((gap, top + line // 2), _shortened(pen, prompt, sheet.width - 2 * gap), font=ImageFont.load_default(16), fill=(90, 90, 90), anchor="lm")
-        for column, strength in enumerate(request.strengths):
-            box = (gap + column * (cell_width + gap), top + line)
-            _paste_cell(sheet, grid.cell(row, strength), folder, box, (cell_width, cell_height))
-    return sheet
-
-
-def _paste_cell(sheet: Image.Image, cell: GridCell | None, folder: Path, corner: tuple[int, int], size: tuple[int, int]) -> None:
-    if cell is None:
-        sheet.paste((225, 225, 223), (*corner, corner[0] + size[0], corner[1] + size[1]))
-        return
-    with Image.open(folder / cell.file) as picture:
-        sheet.paste(picture.convert("RGB").resize(size, Image.Resampling.LANCZOS), corner)
-
-
-def _shortened(pen: ImageDraw.ImageDraw, text: str, width: int) -> str:
-    font = ImageFont.load_default(16)
-    if pen.textlength(text, font=font) <= width:
-        return text
-    while text and pen.textlength(text + "...", font=font) > width:
-        text = text[:-1]
-    return text + "..."
+def source_label(source: str) -> str:
+    """step-001250 -> step 1250."""
+    if source.startswith("step-"):
+        return f"step {int(source.removeprefix('step-'))}"
+    return {FINAL: "as trained", TRANSFORMER_ONLY: "without its text encoder"}[source]

@@ -7,7 +7,8 @@ Shapes: N rows (all leading sides of the input), I input features, O output feat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import peft.tuners.lora
 import torch
@@ -20,14 +21,26 @@ from core.flux.int8 import Int8Linear
 class LoraLinear(peft.tuners.lora.Linear):
     """peft's layer with another forward pass; one adapter, never merged.
 
-    `dropout` is the share of the r units switched off in training; `strengths_B` scales the update of each picture of the batch.
+    `dropout` is the share of the r units switched off in training; `strengths_B` scales the update of each picture of the batch;
+    with `keeps_gelu` an activation in front is kept for the backward pass; `copies` are A and B in the dtype of the products (cast_factors).
     """
 
     dropout: float = 0.0
     strengths_B: Tensor | None = None
+    keeps_gelu: bool = False
+    copies: tuple[Tensor, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         return project([self], x)[0]
+
+    @property
+    def factors(self) -> tuple[Tensor, Tensor]:
+        """A and B as they are trained, float32."""
+        return self.lora_A[self.active_adapter[0]].weight, self.lora_B[self.active_adapter[0]].weight
+
+    def factors_in(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        a_rI, b_Or = self.copies or self.factors
+        return a_rI.to(dtype), b_Or.to(dtype)
 
     def update_factors(self, reduced_Nr: Tensor) -> Tensor | None:
         """What A x is multiplied with, (N, r) or (N, 1); None for ones."""
@@ -40,14 +53,29 @@ class LoraLinear(peft.tuners.lora.Linear):
         return factors
 
 
+@contextlib.contextmanager
+def cast_factors(layers: Sequence[LoraLinear], dtype: torch.dtype) -> Iterator[None]:
+    """Inside, products use copies of A and B in `dtype` that are made once, here, instead of at each use. The weights must not change meanwhile."""
+    weights = [weight.detach() for layer in layers for weight in layer.factors]
+    flat = torch.empty(sum(weight.numel() for weight in weights), dtype=dtype, device=weights[0].device)
+    copies = [part.view_as(weight) for part, weight in zip(flat.split([weight.numel() for weight in weights]), weights, strict=True)]
+    torch._foreach_copy_(copies, weights)
+    for number, layer in enumerate(layers):
+        layer.copies = (copies[2 * number], copies[2 * number + 1])
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.copies = None
+
+
 def project(layers: Sequence[nn.Linear | LoraLinear], plain: Tensor | None, activated: Tensor | None = None) -> tuple[Tensor, ...]:
     """Each layer's output for the input [plain, gelu(activated)], (B, ..., I) along the last side; either part may be missing.
 
     The layers are all adapted or all frozen. With their adapters disabled they are the base model, bit for bit.
     """
     if isinstance(layers[0], LoraLinear) and not layers[0].disable_adapters:
-        factors = [factor.weight for layer in layers for factor in (layer.lora_A[layer.active_adapter[0]], layer.lora_B[layer.active_adapter[0]])]
-        return _Adapted.apply(tuple(layers), plain, activated, *factors)
+        return _Adapted.apply(tuple(layers), plain, activated, *[factor for layer in layers for factor in layer.factors])
     joined = _join(plain, activated)
     return tuple((layer.base_layer if isinstance(layer, LoraLinear) else layer)(joined) for layer in layers)
 
@@ -59,38 +87,36 @@ class _Adapted(torch.autograd.Function):
     def forward(ctx, layers: tuple[LoraLinear, ...], plain: Tensor | None, activated: Tensor | None, *factors: Tensor) -> tuple[Tensor, ...]:
         rows, shape = _rows(plain, activated)
         outputs, kept = [], []
-        for layer, a_rI, b_Or in zip(layers, factors[::2], factors[1::2], strict=True):
-            reduced = rows @ a_rI.to(rows.dtype).t()
+        for layer in layers:
+            a_rI, b_Or = layer.factors_in(rows.dtype)
+            reduced = _scaled(rows @ a_rI.t(), _scaling(layer))
             update_factors = layer.update_factors(reduced)
             if update_factors is not None:
                 reduced = reduced * update_factors
             y = frozen_product(layer.base_layer, rows)
-            y.addmm_(reduced, b_Or.to(rows.dtype).t(), alpha=_scaling(layer))
-            outputs.append(y.view(*shape, -1))
+            outputs.append(y.addmm_(reduced, b_Or.t()).view(*shape, -1))
             kept += [reduced, update_factors]
         ctx.layers = layers
-        ctx.save_for_backward(plain, activated, *factors, *kept)
+        ctx.save_for_backward(plain, activated, rows if activated is not None and layers[0].keeps_gelu else None, *kept)
         return tuple(outputs)
 
     @staticmethod
     def backward(ctx, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        plain, activated, *saved = ctx.saved_tensors
-        layers, count = ctx.layers, 2 * len(ctx.layers)
-        factors, kept = saved[:count], saved[count:]
-        rows = _rows(plain, activated)[0].to(grads[0].dtype)
+        plain, activated, rows, *kept = ctx.saved_tensors
+        if rows is None:
+            rows = _rows(plain, activated)[0].to(grads[0].dtype)
         wants_input = ctx.needs_input_grad[1] or ctx.needs_input_grad[2]
         grad_rows, grad_factors = None, []
-        for number, (layer, grad) in enumerate(zip(layers, grads, strict=True)):
-            a_rI, b_Or = factors[2 * number : 2 * number + 2]
-            reduced, update_factors = kept[2 * number : 2 * number + 2]
+        for layer, grad, reduced, update_factors in zip(ctx.layers, grads, kept[::2], kept[1::2], strict=True):
+            a_rI, b_Or = layer.factors_in(rows.dtype)
             grad = grad.reshape(-1, grad.shape[-1])
-            grad_reduced = (grad @ b_Or.to(grad.dtype)) * _scaling(layer)
+            grad_reduced = _scaled(grad @ b_Or, _scaling(layer))
             if update_factors is not None:
                 grad_reduced = grad_reduced * update_factors
-            grad_factors += [(grad_reduced.t() @ rows).to(a_rI.dtype), ((grad.t() @ reduced) * _scaling(layer)).to(b_Or.dtype)]
+            grad_factors += [(grad_reduced.t() @ rows).float(), (grad.t() @ reduced).float()]
             if wants_input:
                 grad_rows = add_input_gradient(grad_rows, layer.base_layer, grad)
-                grad_rows.addmm_(grad_reduced, a_rI.to(grad.dtype))
+                grad_rows.addmm_(grad_reduced, a_rI)
         return None, *_input_gradients(grad_rows, plain, activated), *grad_factors
 
 
@@ -112,6 +138,10 @@ def add_input_gradient(total_NI: Tensor | None, layer: nn.Linear, grad_NO: Tenso
 
 def _scaling(layer: LoraLinear) -> float:
     return layer.scaling[layer.active_adapter[0]]
+
+
+def _scaled(x: Tensor, factor: float) -> Tensor:
+    return x if factor == 1 else x * factor
 
 
 def _join(plain: Tensor | None, activated: Tensor | None) -> Tensor:

@@ -6,15 +6,18 @@ Shapes: B batch, L text tokens, D width, C latent channels, H W latent sides.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
 from PIL import Image
 from torch import Tensor
 from transformers import CLIPTokenizer
 
 from core.flux.models import TextEncoders
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class PromptEmbeds:
     prompt_embeds: Tensor
     pooled_prompt_embeds: Tensor
 
-    def rows(self, part: slice) -> PromptEmbeds:
+    def rows(self, part: slice | list[int]) -> PromptEmbeds:
         """For some of the strengths."""
         return self if len(self.pooled_prompt_embeds) == 1 else PromptEmbeds(self.prompt_embeds, self.pooled_prompt_embeds[part])
 

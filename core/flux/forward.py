@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import torch
-import torch.nn.functional as F
 from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from core.flux.adapted import project
+from core.flux.attention import attend
 from core.flux.flow import image_positions, pack, unpack
 from core.flux.modulation import Conditions, look_up, modulate
 
@@ -119,8 +119,7 @@ def _single_block(block: nn.Module, joint: Tensor, modulation_BK: Tensor, rotati
 def _attend(query_BSHD: Tensor, key_BSHD: Tensor, value_BSh: Tensor) -> Tensor:
     """(B, S, h)."""
     value = value_BSh.unflatten(-1, query_BSHD.shape[2:])
-    attended = F.scaled_dot_product_attention(query_BSHD.transpose(1, 2), key_BSHD.transpose(1, 2), value.transpose(1, 2))
-    return attended.transpose(1, 2).flatten(2)
+    return attend(query_BSHD.transpose(1, 2), key_BSHD.transpose(1, 2), value.transpose(1, 2)).transpose(1, 2).flatten(2)
 
 
 @lru_cache(maxsize=64)
@@ -173,8 +172,9 @@ class _NormRotate(torch.autograd.Function):
         tokens = [x.shape[1] for x in streams]
         turned = streams[0].new_empty(len(streams[0]), sum(tokens), heads, streams[0].shape[2] // heads)
         for x, weight, turn, part in zip(streams, weights, rotation.split(tokens), turned.split(tokens, dim=1), strict=True):
-            x = x.unflatten(-1, (heads, -1)).float()
-            part.copy_(torch.view_as_real(_pairs(x * _reciprocal(x, eps) * weight.float()) * turn).flatten(-2))
+            x = x.unflatten(-1, (heads, -1))
+            scaled = (x * _reciprocal(x, eps)).mul_(weight)
+            part.copy_(torch.view_as_real(_pairs(scaled).mul_(turn)).flatten(-2))
         ctx.heads, ctx.rotation, ctx.eps, ctx.weights = heads, rotation, eps, weights
         ctx.save_for_backward(*streams)
         return turned
@@ -183,20 +183,20 @@ class _NormRotate(torch.autograd.Function):
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         streams = ctx.saved_tensors
         tokens = [x.shape[1] for x in streams]
-        gradients = []
-        for x, weight, turn, part in zip(streams, ctx.weights, ctx.rotation.split(tokens), grad.split(tokens, dim=1), strict=True):
-            values = x.unflatten(-1, (ctx.heads, -1)).float()
+        back, gradients = ctx.rotation.conj().resolve_conj(), []
+        for x, weight, turn, part in zip(streams, ctx.weights, back.split(tokens), grad.split(tokens, dim=1), strict=True):
+            values = x.unflatten(-1, (ctx.heads, -1))
             reciprocal = _reciprocal(values, ctx.eps)
             normed = values * reciprocal
-            grad_normed = torch.view_as_real(_pairs(part.float()) * turn.conj()).flatten(-2) * weight.float()
+            grad_normed = torch.view_as_real(_pairs(part.float()) * turn).flatten(-2).mul_(weight)
             along = (grad_normed * normed).mean(dim=-1, keepdim=True)
-            gradients.append(((grad_normed - normed * along) * reciprocal).flatten(-2).to(x.dtype))
+            gradients.append(grad_normed.addcmul_(normed, along, value=-1).mul_(reciprocal).flatten(-2).to(x.dtype))
         return None, None, None, None, *gradients
 
 
 def _reciprocal(x: Tensor, eps: float) -> Tensor:
-    """1 / root mean square along the last side."""
-    return torch.rsqrt(x.pow(2).mean(dim=-1, keepdim=True) + eps)
+    """1 / root mean square along the last side, float32."""
+    return torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32).square_().div_(x.shape[-1]).add_(eps).rsqrt_()
 
 
 def _pairs(x: Tensor) -> Tensor:

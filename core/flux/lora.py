@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel
 
 from core.errors import Refused
-from core.flux.adapted import LoraLinear
+from core.flux.adapted import LoraLinear, cast_factors
 
 ADAPTER = "default"
 _ATTENTION = r"attn\.(?:to_q|to_k|to_v|to_out\.0|add_q_proj|add_k_proj|add_v_proj|to_add_out)"
@@ -76,6 +76,19 @@ def add_dropout(model: nn.Module, share: float) -> None:
     """Switch off a share of the units between A and B while training (kohya's network_dropout)."""
     for layer in _lora_layers(model):
         layer.dropout = share
+
+
+def keep_gelu(model: nn.Module, kept: bool) -> None:
+    """Whether results of GELU are kept for the backward pass (more memory) or computed again."""
+    for layer in _lora_layers(model):
+        layer.keeps_gelu = kept
+
+
+@contextlib.contextmanager
+def products_in(model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
+    """Around the forward and backward passes of one step: the LoRA in the dtype of its products, cast once. In float32 there is nothing to cast."""
+    with contextlib.nullcontext() if dtype == torch.float32 else cast_factors(_lora_layers(model), dtype):
+        yield
 
 
 @contextlib.contextmanager

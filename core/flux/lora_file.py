@@ -83,7 +83,7 @@ def metadata_of(settings: Settings, model: ModelFolder, step: int, photos: int, 
     """Standard keys (modelspec 1.0.1, kohya's ss_*) and the settings of the run; no path, no photo, no secret."""
     dataset, lora = settings.dataset, settings.lora
     now = time.time()
-    own = settings.model_dump(mode="json", exclude={"run": {"output", "warm_start"}, "model": {"path"}, "dataset": {"folder"}, "regularization": {"folder"}})
+    own = settings.model_dump(mode="json", exclude={"run": {"output", "warm_start"}, "model": {"path"}, "dataset": {"folder"}, "regularization": {"folder"}, "evaluation": True})
     return {
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.architecture": "flux-1-dev/lora",

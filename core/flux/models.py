@@ -5,15 +5,19 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import AutoencoderKL, FluxTransformer2DModel
+from diffusers import FluxTransformer2DModel
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokenizer
 
 from core.errors import UserError
 from core.flux.model_folder import ModelFolder
 from core.flux.weights import WeightSource, file_source, folder_source
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ def load_clip(folder: ModelFolder, hardware: Hardware) -> tuple[CLIPTokenizer, C
 
 def load_vae(folder: ModelFolder, hardware: Hardware) -> AutoencoderKL:
     """In float32: latents are encoded once, and rounding there would stay in every step."""
+    from diffusers import AutoencoderKL  # loads other libraries' code for a while, and a run whose photos are in the cache begins without it
+
     vae = AutoencoderKL.from_pretrained(folder.path / "vae", torch_dtype=torch.float32, use_safetensors=True, local_files_only=True)
     return _frozen(vae, hardware)
 

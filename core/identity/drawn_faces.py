@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +33,17 @@ class DrawnFaces:
         """Whether these are drawings of its kind: it is sure of what it sees in most of them."""
         return bool(pictures) and statistics.median(self._judge.certainty(list(pictures)).tolist()) >= SURE
 
+    @property
+    def attributes(self) -> Mapping[str, Sequence[str | bool]]:
+        """What it has words for, and the values of each."""
+        return self._judge.attributes
+
+    def scene(self, image: Image.Image) -> dict[str, str | bool]:
+        """What the picture shows, by attribute."""
+        return {name: self._judge.attributes[name][index.item()] for name, index in self._judge.describe([image]).items()}
+
     def find(self, image: Image.Image) -> tuple[Face, ...]:
-        seen = {name: self._judge.attributes[name][index.item()] for name, index in self._judge.describe([image]).items()}
+        seen = self.scene(image)
         return (Face(box=WHOLE_PICTURE, score=1.0, angle=seen["angle"], facing=seen["facing"], framing=seen["framing"], light=seen["light"]),)
 
     def turn_of(self, image: Image.Image, faces: Sequence[Face]) -> int:

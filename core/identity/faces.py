@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -63,6 +63,20 @@ class FaceReader(Protocol):
 
     def embed(self, image: Image.Image, face: Face) -> np.ndarray:
         """A unit vector, float32, of who it is. It is biometric data: it stays in memory or in data/cache."""
+
+
+@runtime_checkable
+class SceneReader(Protocol):
+    """A face reader that also has words for what a picture shows: attributes with their values."""
+
+    name: str
+
+    @property
+    def attributes(self) -> Mapping[str, Sequence[str | bool]]:
+        """The values of each attribute; an attribute of booleans is there or not."""
+
+    def scene(self, image: Image.Image) -> dict[str, str | bool]:
+        """The value of each attribute in an RGB picture."""
 
 
 def open_face_reader(model_path: Path, weights: Path, pictures: Sequence[Image.Image]) -> FaceReader:

@@ -63,8 +63,7 @@ class PhotoFaces:
 
     def embed(self, image: Image.Image, face: Face) -> np.ndarray:
         """128 numbers."""
-        landmarks = np.array(face.landmarks) * image.size
-        crop = _upright(image, upright_map(landmarks))
+        crop = upright_crop(image, face)
         _, recogniser = self._networks()
         recogniser.setInput(self._cv2.dnn.blobFromImage(crop, 1.0, (CROP_SIDE, CROP_SIDE)), "data")
         embedding = recogniser.forward().flatten()
@@ -112,6 +111,11 @@ def _checked(file: Path, digest: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != digest:
         raise UserError("A face network is not the one we know.", str(file), "Restore presets/ from the repository.")
     return content
+
+
+def upright_crop(image: Image.Image, face: Face) -> np.ndarray:
+    """A located face as recognition networks were trained on it, (112, 112, 3) RGB."""
+    return _upright(image, upright_map(np.array(face.landmarks) * image.size))
 
 
 def _upright(image: Image.Image, forward_2x3: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.dataset.folder import Dataset
+from core.signs import GOOD, level_of
 
 # The guide: below this many photos the encoder learns the photos rather than the name.
 FEWEST_PHOTOS = 15
@@ -20,8 +21,16 @@ class EncoderAdvice:
     reasons: tuple[str, ...]
 
 
-def advise_text_encoder(dataset: Dataset, trigger_word: str, model_path: Path) -> EncoderAdvice:
-    """The guide enables it for a trigger word that means something already, never below 15 photos."""
+@dataclass(frozen=True)
+class Finished:
+    """A finished run on these photos whose text encoder was frozen: how alike its last samples were."""
+
+    name: str
+    likeness: float
+
+
+def advise_text_encoder(dataset: Dataset, trigger_word: str, model_path: Path, finished: Finished | None = None) -> EncoderAdvice:
+    """The guide enables it for a trigger word that means something already and where the identity stays weak, never below 15 photos."""
     known = is_known_word(trigger_word, model_path)
     few = len(dataset.samples) < FEWEST_PHOTOS
     reasons = []
@@ -31,8 +40,14 @@ def advise_text_encoder(dataset: Dataset, trigger_word: str, model_path: Path) -
         reasons.append(f"'{trigger_word}' is a word the text encoder knows already, so it carries a meaning of its own. A made-up word is better than training.")
     elif known is not None:
         reasons.append(f"'{trigger_word}' is new to the text encoder: frozen is right.")
-    reasons.append("If a finished run shows the person only weakly at strength 1.0, run it again with two-phase and regularization, and compare.")
-    return EncoderAdvice(bool(known) and not few, tuple(reasons))
+    weak = finished is not None and finished.likeness < GOOD
+    if finished is None:
+        reasons.append("If a finished run shows the person only weakly at strength 1.0, run it again with two-phase and regularization, and compare.")
+    elif weak:
+        reasons.append(f"The last samples of run '{finished.name}' show the person only weakly (likeness {finished.likeness:.2f}, {level_of(finished.likeness)}). Run it again with two-phase and regularization, and compare.")
+    else:
+        reasons.append(f"The last samples of run '{finished.name}' show the person without it (likeness {finished.likeness:.2f}, {level_of(finished.likeness)}).")
+    return EncoderAdvice((bool(known) or weak) and not few, tuple(reasons))
 
 
 def is_known_word(word: str, model_path: Path) -> bool | None:

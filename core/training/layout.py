@@ -9,7 +9,7 @@ from torch import nn
 
 from core.flux.forward import checkpoint_blocks
 from core.flux.int8 import quantize_linears
-from core.flux.lora import add_dropout, add_lora, lora_weights, set_lora_weights
+from core.flux.lora import add_dropout, add_lora, keep_gelu, lora_weights, set_lora_weights
 from core.flux.model_folder import ModelFolder
 from core.flux.models import Hardware, empty_transformer, free_memory, load_transformer
 from core.flux.modulation import move_modulation_to_host
@@ -67,21 +67,22 @@ def place_transformer(plan: MemoryPlan, settings: Settings, model: ModelFolder, 
     if settings.lora.dropout:
         add_dropout(transformer, settings.lora.dropout)
     checkpoint_blocks(transformer, plan.checkpointed)
+    keep_gelu(transformer, plan.keeps_gelu)
     return transformer, parameters
 
 
 def new_optimizer(parameters: list[nn.Parameter], settings: Settings) -> torch.optim.Optimizer:
-    """Fused where the device has it: the other kinds copy the whole LoRA at each step."""
+    """Fused: the other kinds copy the whole LoRA at each step, or take a dozen small operations for each layer."""
     if settings.optimizer.kind == "adamw8bit":
         return AdamW8bit(parameters, settings.optimizer.learning_rate, weight_decay=settings.optimizer.weight_decay)
-    fused = parameters[0].device.type == "cuda"
-    return torch.optim.AdamW(parameters, settings.optimizer.learning_rate, weight_decay=settings.optimizer.weight_decay, fused=fused)
+    return torch.optim.AdamW(parameters, settings.optimizer.learning_rate, weight_decay=settings.optimizer.weight_decay, fused=True)
 
 
 def relay(state: TrainState, plan: MemoryPlan, settings: Settings, model: ModelFolder, hardware: Hardware) -> None:
     """Go over to another plan in mid-run; weights, moments and step stay what they are."""
     if (plan.int8_base, plan.modulation_on_host) == (state.plan.int8_base, state.plan.modulation_on_host):
         checkpoint_blocks(state.transformer, plan.checkpointed)
+        keep_gelu(state.transformer, plan.keeps_gelu)
     else:
         weights, moments = lora_weights(state.transformer), state.optimizer.state_dict()
         del state.transformer, state.parameters, state.optimizer

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
+from PIL import Image
 
+from core.dataset.captions import has_trigger
 from core.events import FixedNoiseLoss, ImageSaved, Phase, RunEvent
 from core.flux.encode import PromptEmbeds, decode_latents
 from core.flux.flow import add_noise, draw_noise
 from core.flux.models import free_memory, load_vae
 from core.flux.sampler import Drawing, draw_latents
+from core.training.likeness import measure_likeness
 from core.training.prepare import Photo, sample_prompts
 from core.training.state import TrainState
 from core.training.step import Parts, StepGivenUp, losses_of
@@ -43,13 +46,13 @@ def fixed_noise_loss(state: TrainState, parts: Parts, photos: Sequence[Photo]) -
 
 
 def draw_samples(state: TrainState, parts: Parts, should_stop: Callable[[], bool]) -> Iterator[RunEvent]:
-    """Every sample prompt with the LoRA as it stands; at step 0 that is the base model. A stop leaves the pictures undrawn."""
+    """Every sample prompt with the LoRA as it stands, and how alike they are to the person; at step 0 that is the base model. A stop leaves the pictures undrawn."""
 
     def give_up_when_asked() -> None:
         if should_stop():
             raise StepGivenUp
 
-    settings, run = parts.settings, parts.run
+    settings = parts.settings
     sampling, size = settings.sampling, settings.dataset.resolution
     drawing = Drawing(sampling.width or size, sampling.height or size, sampling.num_inference_steps, sampling.guidance_scale)
     state.set_measuring()
@@ -63,13 +66,24 @@ def draw_samples(state: TrainState, parts: Parts, should_stop: Callable[[], bool
     except StepGivenUp:
         return
     vae = load_vae(parts.model, parts.hardware)
-    for number, (prompt, picture) in enumerate(zip(prompts, (decode_latents(vae, latent)[0] for latent in latents), strict=True)):
-        file = run.samples_folder / f"step-{state.step:06d}-{number}.webp"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(file, quality=95)
-        yield ImageSaved(step=state.step, prompt=prompt, strength=1.0 if state.step else 0.0, seed=sampling.seed + number, file=file.relative_to(run.output).as_posix())
+    pictures = [decode_latents(vae, latent)[0] for latent in latents]
     del vae
     free_memory()
+    yield from _keep(pictures, prompts, state.step, parts)
+
+
+def _keep(pictures: Sequence[Image.Image], prompts: Sequence[str], step: int, parts: Parts) -> Iterator[RunEvent]:
+    """Files, then likeness, then the pictures' events: a round whose pictures stand in the log is one whose likeness does."""
+    settings, run = parts.settings, parts.run
+    run.samples_folder.mkdir(parents=True, exist_ok=True)
+    files = [run.samples_folder / f"step-{step:06d}-{number}.webp" for number in range(len(pictures))]
+    for file, picture in zip(files, pictures, strict=True):
+        picture.save(file, quality=95)
+    shown = [picture for prompt, picture in zip(prompts, pictures, strict=True) if has_trigger(prompt, settings.dataset.trigger_word)]
+    if shown:
+        yield measure_likeness(step, shown, parts.material)
+    for number, (prompt, file) in enumerate(zip(prompts, files, strict=True)):
+        yield ImageSaved(step=step, prompt=prompt, strength=1.0 if step else 0.0, seed=settings.sampling.seed + number, file=file.relative_to(run.output).as_posix())
 
 
 @torch.no_grad()

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 GIB = 2**30
 # What a block keeps for its backward pass, per token (core.flux.forward): values per unit of h and of r, bytes per head and at all.
 _SAVED = {"double": (14, 6, 4, 8), "single": (12, 5, 4, 4)}
+# The same per unit of h for the input of the layer after GELU, where that is kept too.
+_GELU = {"double": 4, "single": 5}
 # Weights of a block in units of h^2: those a token passes, and the modulation.
 _PASSED = {"double": 24, "single": 12}
 _MODULATION = {"double": 12, "single": 3}
@@ -43,12 +45,16 @@ class ModelShape:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """How a training is laid out in memory. `checkpointed` counts the blocks that are computed again; `micro_batch` is pictures per forward."""
+    """How a training is laid out in memory. `checkpointed` counts the blocks that are computed again; `micro_batch` is pictures per forward.
+
+    With `keeps_gelu` the results of GELU are kept for the backward pass instead of computed again.
+    """
 
     int8_base: bool
     checkpointed: int
     micro_batch: int
     modulation_on_host: bool = False
+    keeps_gelu: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class Forecast:
 def forecast(shape: ModelShape, plan: MemoryPlan, bytes_per_value: int, rank: int, targets: str, tokens: int, adam8: bool = False) -> Forecast:
     """Peak of a training step; `tokens` are those of one picture with its caption, `bytes_per_value` is 2 for bf16 and 4 for float32."""
     forward_tokens = tokens * plan.micro_batch
-    saved = {kind: saved_by_block(kind, shape, rank, forward_tokens, bytes_per_value) for kind in shape.blocks}
+    saved = {kind: saved_by_block(kind, shape, rank, forward_tokens, bytes_per_value, plan.keeps_gelu) for kind in shape.blocks}
     kept_whole = _kept_whole(shape, plan.checkpointed)
     inputs = plan.checkpointed * forward_tokens * shape.hidden * bytes_per_value
     activations = sum(kept_whole[kind] * saved[kind] for kind in saved) + inputs
@@ -76,12 +82,15 @@ def forecast(shape: ModelShape, plan: MemoryPlan, bytes_per_value: int, rank: in
     largest = max(saved.values())
     working = largest * (2 if plan.checkpointed else 1) + _widest_layer(shape, plan) + WORKSPACE
     moving = activations + working
-    return Forecast(base_bytes(shape, plan.int8_base, bytes_per_value, plan.modulation_on_host), lora_bytes(shape, rank, targets, adam8), round(activations), round(working + LOST * moving))
+    # Beside its float32 weights a LoRA has a copy in bfloat16 for its products.
+    lora = lora_bytes(shape, rank, targets, adam8) + (bytes_per_value * lora_parameters(shape, rank, targets) if bytes_per_value < 4 else 0)
+    return Forecast(base_bytes(shape, plan.int8_base, bytes_per_value, plan.modulation_on_host), lora, round(activations), round(working + LOST * moving))
 
 
-def saved_by_block(kind: str, shape: ModelShape, rank: int, tokens: int, bytes_per_value: int) -> int:
+def saved_by_block(kind: str, shape: ModelShape, rank: int, tokens: int, bytes_per_value: int, keeps_gelu: bool = False) -> int:
     """Bytes one block ('double' or 'single') keeps for its backward pass when it is not checkpointed."""
     values_h, values_r, bytes_head, bytes_token = _SAVED[kind]
+    values_h += _GELU[kind] * keeps_gelu
     return tokens * (bytes_per_value * (values_h * shape.hidden + values_r * rank) + bytes_head * shape.heads + bytes_token)
 
 

@@ -50,6 +50,19 @@ def run_seconds(settings: Settings, shape: ModelShape, tokens: int, plan: Memory
     return pictures * (1 + again) * picture_flops(shape, tokens, plan) / (EFFICIENCY * flops_per_second)
 
 
+def sample_seconds(settings: Settings, shape: ModelShape, text: int, flops_per_second: float) -> float:
+    """Of all sample pictures of the run, the base model's too; `text` in tokens. Decoding is left out: a picture's is less than one of its steps."""
+    sampling = settings.sampling
+    if not sampling.every:
+        return 0.0
+    rounds = 1 + -(-settings.train.steps // sampling.every)
+    side = settings.dataset.resolution
+    tokens = (sampling.width or side) * (sampling.height or side) // 256 + text
+    blocks = shape.double_blocks + shape.single_blocks
+    forward = 2 * tokens * 12 * shape.hidden**2 * blocks + 4 * tokens**2 * shape.hidden * blocks
+    return rounds * len(sampling.prompts) * sampling.num_inference_steps * forward / (EFFICIENCY * flops_per_second)
+
+
 @torch.no_grad()
 def measured_flops(hardware: Hardware) -> float:
     """Per second, of a large matrix product in the base's precision, timed now (well under a second)."""
@@ -77,7 +90,7 @@ def disk_shortage(settings: Settings, shape: ModelShape) -> str | None:
     free, needed = free_disk(Path(settings.run.output)), disk_bytes(settings, shape)
     if free >= needed:
         return None
-    return f"This run may write {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free where {settings.run.output} is. Free some space, or set train.keep_checkpoints=1."
+    return f"This run may write {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free where {settings.run.output} is. Free some space, or set a lower RANK or optimizer.kind=adamw8bit."
 
 
 def free_disk(folder: Path) -> int:

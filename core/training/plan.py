@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from core.dataset.buckets import buckets_for, place
 from core.dataset.folder import Dataset, open_dataset
 from core.dataset.imaging import upright_size
 from core.flux.model_folder import ModelFolder, open_model_folder
-from core.flux.models import choose_hardware
+from core.flux.models import Hardware, choose_hardware
 from core.presets import Resolved
 from core.settings import Settings, declarations, flatten, warnings_of
 from core.training.held_out import held_out_count
 from core.training.layout import free_bytes, rungs_for, shape_of
 from core.training.memory import GIB
-from core.training.outlook import disk_bytes, disk_shortage, free_disk, measured_flops, phase_peaks, run_seconds, text_tokens
+from core.training.outlook import disk_bytes, disk_shortage, free_disk, measured_flops, phase_peaks, run_seconds, sample_seconds, text_tokens
 from core.training.preflight import plan_words
 from core.training.prepare import placements_of
+from core.training.prospect import Prospect
 
 
 def render_plan(resolved: Resolved, name: str) -> str:
@@ -42,21 +44,29 @@ def render_plan(resolved: Resolved, name: str) -> str:
     return "\n".join(lines)
 
 
-def _forecast_lines(dataset: Dataset, settings: Settings, model: ModelFolder) -> list[str]:
-    """Memory, time and disk on this machine. Raises Refused when no layout fits."""
+def prospect_of(dataset: Dataset, settings: Settings, model: ModelFolder, speed: Callable[[Hardware], float]) -> Prospect:
+    """Memory, time and disk on this machine; `speed` in floating-point operations a second. Raises Refused when no layout fits."""
     hardware, shape = choose_hardware(settings.model.precision), shape_of(model)
     pixels = [placement.bucket.width * placement.bucket.height for placement in placements_of(dataset, settings).values()]
     tokens = [count // 256 + text_tokens(settings, model) for count in pixels]
     free, output = free_bytes(hardware), Path(settings.run.output)
     plan, needs = rungs_for(settings, shape, max(tokens), free, hardware)[0]
     peaks = phase_peaks(settings, needs, model, hardware, max(pixels))
-    minutes = run_seconds(settings, shape, sum(tokens) // len(tokens), plan, measured_flops(hardware)) / 60
-    lines = [f"Memory: {plan_words(plan, needs, shape, free)}", f"  peak of each phase: {', '.join(f'{phase} {peak / GIB:.1f}' for phase, peak in peaks.items())} GiB"]
-    lines.append(f"Time: very roughly {minutes:.1f} minutes of steps, from the speed of this machine's matrix products; samples come on top")
-    lines.append(f"Disk: up to {disk_bytes(settings, shape) / GIB:.2f} GiB for checkpoints and LoRA, {free_disk(output) / GIB:.1f} GiB are free")
     notes = [disk_shortage(settings, shape)]
     notes += [f"{phase.capitalize()} may not fit: {peak / GIB:.1f} of {free / GIB:.1f} GiB." for phase, peak in peaks.items() if peak > free]
-    return lines + [f"Note: {note}" for note in notes if note]
+    flops = speed(hardware)
+    return Prospect(
+        plan_words(plan, needs, shape, free), run_seconds(settings, shape, sum(tokens) // len(tokens), plan, flops), sample_seconds(settings, shape, text_tokens(settings, model), flops),
+        peaks, free, disk_bytes(settings, shape), free_disk(output), tuple(note for note in notes if note),
+    )  # fmt: skip
+
+
+def _forecast_lines(dataset: Dataset, settings: Settings, model: ModelFolder) -> list[str]:
+    prospect = prospect_of(dataset, settings, model, measured_flops)
+    lines = [f"Memory: {prospect.layout}", f"  peak of each phase: {', '.join(f'{phase} {peak / GIB:.1f}' for phase, peak in prospect.peaks.items())} GiB"]
+    lines.append(f"Time: very roughly {prospect.step_seconds / 60:.1f} minutes of steps and {prospect.sample_seconds / 60:.1f} of samples, from the speed of this machine's matrix products")
+    lines.append(f"Disk: up to {prospect.disk / GIB:.2f} GiB for checkpoints and LoRA, {prospect.disk_free / GIB:.1f} GiB are free")
+    return lines + [f"Note: {note}" for note in prospect.notes]
 
 
 def _extras(photos: int, settings: Settings) -> list[str]:

@@ -8,11 +8,12 @@ from core.errors import Refused
 from core.training.memory import GIB, Forecast, MemoryPlan, ModelShape, forecast
 
 # Time of a plan against the fastest: recomputing all blocks costs 45 %, widening 8-bit weights a tenth; four pictures a forward save a sixth
-# (measured on a CPU, docs/experiments.md; ratios published for GPUs agree). Moving 6 GiB of modulation over PCIe every 64 steps: 0.4 s, a few percent of them.
+# (measured on a CPU, docs/experiments.md; ratios published for GPUs agree), GELU computed again a thirtieth. Moving 6 GiB of modulation over PCIe every 64 steps: 0.4 s, a few percent of them.
 RECOMPUTING = 0.45
 WIDENING = 0.10
 BATCHING = 0.17
 VISITING = 0.03
+ACTIVATING = 0.03
 PARTS_OF_CHECKPOINTING = 6
 
 
@@ -24,13 +25,14 @@ def plans(shape: ModelShape, most_pictures: int, base: str, checkpointing: str, 
         for checkpointed in sorted({round(blocks * part / PARTS_OF_CHECKPOINTING) for part in parts}):
             for micro_batch in range(1, most_pictures + 1):
                 for on_host in (False, True) if hosts_modulation else (False,):
-                    yield MemoryPlan(int8, checkpointed, micro_batch, on_host)
+                    for keeps_gelu in (False, True) if checkpointed < blocks else (False,):
+                        yield MemoryPlan(int8, checkpointed, micro_batch, on_host, keeps_gelu)
 
 
 def relative_time(plan: MemoryPlan, shape: ModelShape) -> float:
     """Time per picture against no recomputing, full weights and one picture a forward."""
     share = plan.checkpointed / (shape.double_blocks + shape.single_blocks)
-    return (1 + RECOMPUTING * share) * (1 + WIDENING * plan.int8_base) * (1 + VISITING * plan.modulation_on_host) * (1 - BATCHING * (1 - 1 / plan.micro_batch) * 4 / 3)
+    return (1 + RECOMPUTING * share + ACTIVATING * (not plan.keeps_gelu)) * (1 + WIDENING * plan.int8_base) * (1 + VISITING * plan.modulation_on_host) * (1 - BATCHING * (1 - 1 / plan.micro_batch) * 4 / 3)
 
 
 def ladder(
@@ -69,6 +71,7 @@ def layout_words(plan: MemoryPlan, shape: ModelShape) -> str:
     parts += ["modulation on the host"] if plan.modulation_on_host else []
     parts.append("no checkpointing" if not plan.checkpointed else "all blocks checkpointed" if plan.checkpointed == blocks else f"{plan.checkpointed} of {blocks} blocks checkpointed")
     parts.append(f"{plan.micro_batch} pictures a forward" if plan.micro_batch > 1 else "1 picture a forward")
+    parts += ["GELU kept"] if plan.keeps_gelu else []
     return ", ".join(parts)
 
 

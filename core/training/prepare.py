@@ -17,14 +17,14 @@ from core.dataset.imaging import fit, open_upright, pixels, upright_size
 from core.dataset.subjects import CACHE_FOLDER
 from core.durable import sha256_of
 from core.errors import UserError
-from core.events import Phase, RunEvent, Warned
+from core.events import HELD_OUT_PHASE, Phase, RunEvent, Warned
 from core.flux.encode import LatentMoments, PromptEmbeds, encode_pixels, encode_prompt, scale_latents
 from core.flux.model_folder import ModelFolder
 from core.flux.models import Hardware, free_memory, load_text_encoders, load_vae
 from core.settings import Settings
 from core.training.cache import Cache, cache_key
 from core.training.held_out import choose_held_out, held_out_count
-from core.training.views import views_of
+from core.training.readings import NOTHING_READ, Readings, read_photos, views_of
 
 # Part of every latents key: raise it when core.dataset.imaging decodes photos differently.
 DECODING = 2
@@ -47,12 +47,13 @@ class Photo:
 
 @dataclass(frozen=True)
 class Material:
-    """Everything the loop needs besides the transformer; embeddings by text, as the untouched encoders make them."""
+    """Everything the loop needs besides the transformer; embeddings by text, as the untouched encoders make them; faces as the photos show them."""
 
     photos: tuple[Photo, ...]
     held_out: tuple[Photo, ...]
     class_photos: tuple[Photo, ...]
     embeds: dict[str, PromptEmbeds]
+    readings: Readings = NOTHING_READ
 
 
 def captions_of(dataset: Dataset, bare: str) -> dict[str, str]:
@@ -73,7 +74,7 @@ def short_caption(settings: Settings) -> str:
 
 
 def sample_prompts(settings: Settings) -> list[str]:
-    return [fill_prompt(prompt, settings.dataset.trigger_word, settings.dataset.class_word) for prompt in settings.sampling.prompts] if settings.sampling.every else []
+    return [fill_prompt(prompt, settings.dataset.trigger_word, settings.dataset.class_word) for prompt in settings.sampling.prompts]
 
 
 def placements_of(dataset: Dataset, settings: Settings) -> dict[str, Placement]:
@@ -98,14 +99,18 @@ def prepare(dataset: Dataset, settings: Settings, model: ModelFolder, hardware: 
     class_photos: list[Photo] = []
     if class_dataset:
         yield from _encode_photos(class_dataset, class_captions, class_photos, settings, model, hardware)
+    readings = NOTHING_READ
     held_out: list[int] = []
-    if settings.dataset.hold_out and held_out_count(len(photos)):
-        yield Phase(what="Choosing photos to hold out")
-        held_out = choose_held_out([photo.latents.mean for photo in photos], views_of(dataset.samples, Path(settings.model.path), Cache(CACHE_FOLDER / "views")))
+    chooses = settings.dataset.hold_out and held_out_count(len(photos)) > 0
+    if chooses or sample_prompts(settings):
+        yield Phase(what="Reading faces")
+        readings = read_photos(dataset.samples, Path(settings.model.path), Cache(CACHE_FOLDER / "faces"))
+    if chooses:
+        held_out = choose_held_out([photo.latents.mean for photo in photos], views_of(dataset.samples, readings))
     if held_out:
-        yield Phase(what=f"Held out: {', '.join(photos[i].name for i in held_out)}")
+        yield Phase(what=HELD_OUT_PHASE + ", ".join(photos[i].name for i in held_out))
     trained = tuple(photo for i, photo in enumerate(photos) if i not in held_out)
-    yield Material(trained, tuple(photos[i] for i in held_out), tuple(replace(photo, is_class=True) for photo in class_photos), embeds)
+    yield Material(trained, tuple(photos[i] for i in held_out), tuple(replace(photo, is_class=True) for photo in class_photos), embeds, readings)
 
 
 def _encode_texts(texts: list[str], embeds: dict[str, PromptEmbeds], settings: Settings, model: ModelFolder, hardware: Hardware) -> Iterator[RunEvent]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from core.durable import publish_folder, retire_folder
 from core.errors import Refused, UserError
+from core.flux.checkpoint_lora import AVERAGE_PART, LORA_PART
 from core.flux.encode import PromptEmbeds
 from core.flux.lora import lora_weights, set_lora_weights
 from core.flux.models import free_memory
@@ -24,7 +25,7 @@ from core.training.memory import MemoryPlan
 from core.training.text_encoder import NAME_PREFIX, TextEncoder
 
 # Settings that may differ between a checkpoint and the run that resumes it: they change what is shown or kept, not the LoRA.
-FREE_SETTINGS = frozenset({"run.name", "run.output", "sampling", "train.save_every", "train.save_minutes", "train.keep_checkpoints", "train.validate_every", "dataset.folder", "model.base", "model.gradient_checkpointing", "model.path", "regularization.folder"})
+FREE_SETTINGS = frozenset({"run.name", "run.output", "run.price_per_hour", "sampling", "train.save_every", "train.save_minutes", "train.keep_checkpoints", "train.validate_every", "train.stop_early", "dataset.folder", "model.base", "model.gradient_checkpointing", "model.path", "regularization.folder", "evaluation"})
 
 
 @dataclass
@@ -93,13 +94,13 @@ def split(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, T
     return {name: tensor for name, tensor in weights.items() if name not in encoder}, encoder
 
 
-def save_checkpoint(state: TrainState, run: Run, held_out_loss: float | None) -> Path:
-    """Publish output/<run>/checkpoints/step-NNNNNN by one rename, then retire the oldest beyond keep_checkpoints, but never the best."""
+def save_checkpoint(state: TrainState, run: Run, held_out_loss: float | None, keep: int | None = None) -> Path:
+    """Publish output/<run>/checkpoints/step-NNNNNN by one rename, then retire the oldest beyond keep_checkpoints, but never the best nor that of step `keep`."""
 
     def fill(folder: Path) -> None:
-        safetensors.torch.save_file(state.weights(), folder / "lora.safetensors")
+        safetensors.torch.save_file(state.weights(), folder / LORA_PART)
         if state.average:
-            safetensors.torch.save_file(state.average, folder / "average.safetensors")
+            safetensors.torch.save_file(state.average, folder / AVERAGE_PART)
         torch.save(state.optimizer.state_dict(), folder / "optimizer.pt")
         if state.text_encoder:
             torch.save(state.text_encoder.optimizer.state_dict(), folder / "encoder-optimizer.pt")
@@ -109,8 +110,8 @@ def save_checkpoint(state: TrainState, run: Run, held_out_loss: float | None) ->
     final = run.checkpoints_folder / f"step-{state.step:06d}"
     publish_folder(final, fill)
     best = best_checkpoint(run)
-    for _, old in run.checkpoints()[run.settings.train.keep_checkpoints :]:
-        if old != best:
+    for step, old in run.checkpoints()[run.settings.train.keep_checkpoints :]:
+        if old != best and step != keep:
             retire_folder(old)
     return final
 
@@ -142,14 +143,14 @@ def restore_checkpoint(state: TrainState, folder: Path, settings: Settings) -> N
     if changed:
         raise Refused(f"The checkpoint was made with other settings ({', '.join(changed)}).", str(folder), "Resume with the run's own settings, or start a new run from its LoRA (RESUME_FROM).")
     try:
-        transformer, encoder = split(safetensors.torch.load_file(folder / "lora.safetensors"))
+        transformer, encoder = split(safetensors.torch.load_file(folder / LORA_PART))
         set_lora_weights(state.transformer, transformer)
         if state.text_encoder:
             state.text_encoder.set_weights(encoder)
-        if (folder / "average.safetensors").exists():
-            state.average = safetensors.torch.load_file(folder / "average.safetensors")
+        if settings.train.ema_decay:
+            state.average = safetensors.torch.load_file(folder / AVERAGE_PART)
         state.optimizer.load_state_dict(torch.load(folder / "optimizer.pt", weights_only=True))
-        if state.text_encoder and (folder / "encoder-optimizer.pt").exists():
+        if state.text_encoder and record["step"] < settings.text_encoder_steps:
             state.text_encoder.optimizer.load_state_dict(torch.load(folder / "encoder-optimizer.pt", weights_only=True))
     except (OSError, ValueError) as error:
         raise UserError(f"The checkpoint is not complete: {error}", str(folder), "Start a new run from its LoRA file instead (RESUME_FROM): the weights go on, the optimizer starts anew.") from None

@@ -18,7 +18,7 @@ from core.errors import UserError
 from core.events import StepDone
 from core.flux.flow import FlowSample, add_noise, draw_noise, draw_sigmas, snr_weights, velocity_loss
 from core.flux.forward import look_ahead, predict_velocity
-from core.flux.lora import without_lora
+from core.flux.lora import products_in, without_lora
 from core.flux.model_folder import ModelFolder
 from core.flux.models import Hardware, memory_gib
 from core.flux.modulation import Conditions, table_of
@@ -80,17 +80,8 @@ def train_step(state: TrainState, parts: Parts, should_stop: Callable[[], bool])
     _look_ahead(state, parts)
     learning_rate = _set_learning_rates(state, settings)
     state.set_training()
-    losses = torch.zeros(2, device=parts.hardware.device)
-    for batch in regrouped(photo_batches(state.step, parts), state.plan.micro_batch):
-        _give_up_if_asked(state, parts, should_stop)
-        losses[0] += _backward(_weighted_loss(state, parts, batch))
-        if settings.regularization.enabled and not parts.material.class_photos:
-            losses[1] += _backward(settings.regularization.weight * _prior_loss(state, parts, batch))
-    if settings.regularization.enabled and parts.material.class_photos:
-        for batch in regrouped(class_batches(state.step, parts), state.plan.micro_batch):
-            _give_up_if_asked(state, parts, should_stop)
-            losses[1] += _backward(settings.regularization.weight * _weighted_loss(state, parts, batch))
-    loss, class_loss = world.sum(losses).tolist()
+    with products_in(state.transformer, parts.hardware.dtype):
+        loss, class_loss = world.sum(_gather_gradients(state, parts, should_stop)).tolist()
     _require_finite(loss + class_loss, "loss", state.step + 1)
     grad_norm = _update(state, parts)
     state.step += 1
@@ -100,6 +91,22 @@ def train_step(state: TrainState, parts: Parts, should_stop: Callable[[], bool])
         step=state.step, loss=loss, class_loss=class_loss if settings.regularization.enabled else None, learning_rate=learning_rate, grad_norm=grad_norm,
         seconds=time.monotonic() - began, memory_gib=round(memory_gib(parts.hardware), 3),
     )  # fmt: skip
+
+
+def _gather_gradients(state: TrainState, parts: Parts, should_stop: Callable[[], bool]) -> Tensor:
+    """Forward and backward passes of a step; this process's losses of the person's photos and of the class, (2,)."""
+    regularization, class_photos = parts.settings.regularization, parts.material.class_photos
+    losses = torch.zeros(2, device=parts.hardware.device)
+    for batch in regrouped(photo_batches(state.step, parts), state.plan.micro_batch):
+        _give_up_if_asked(state, parts, should_stop)
+        losses[0] += _backward(_weighted_loss(state, parts, batch))
+        if regularization.enabled and not class_photos:
+            losses[1] += _backward(regularization.weight * _prior_loss(state, parts, batch))
+    if regularization.enabled and class_photos:
+        for batch in regrouped(class_batches(state.step, parts), state.plan.micro_batch):
+            _give_up_if_asked(state, parts, should_stop)
+            losses[1] += _backward(regularization.weight * _weighted_loss(state, parts, batch))
+    return losses
 
 
 def losses_of(state: TrainState, parts: Parts, sample: FlowSample, captions: Sequence[str]) -> Tensor:

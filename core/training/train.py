@@ -11,13 +11,15 @@ import torch
 from core.dataset.folder import open_photos
 from core.durable import NO_SPACE, sweep_hidden
 from core.errors import Refused
-from core.events import CheckpointSaved, FixedNoiseLoss, Phase, ReportSaved, RunEvent, RunFinished, RunStarted, RunStopped, Warned
+from core.events import CheckpointSaved, FixedNoiseLoss, ImageSaved, Phase, RunEvent, RunFinished, RunStarted, RunStopped, Warned
 from core.flux.lora import set_lora_weights
-from core.flux.lora_file import LoraFile, load_encoder_weights, load_lora_weights, metadata_of, read_lora_header, save_lora_file
+from core.flux.lora_file import LoraFile, load_encoder_weights, load_lora_weights, read_lora_header
 from core.flux.model_folder import open_model_folder
 from core.flux.models import choose_hardware, free_memory, quiet_libraries
-from core.runs import Run
+from core.runs import Run, Wishes
 from core.settings import Settings, warnings_of
+from core.signs import EarlyStop, best_round, early_stop
+from core.training.ending import end_early, publish
 from core.training.layout import free_bytes, most_tokens, new_optimizer, place_transformer, relay, rungs_for, shape_of
 from core.training.measure import draw_samples, measure_fixed_noise
 from core.training.memory import Forecast, MemoryPlan
@@ -29,9 +31,11 @@ from core.training.step import Parts, StepGivenUp, train_step
 from core.training.text_encoder import build_text_encoder, encoder_rank
 from core.training.world import World
 
+NO_WISHES = Wishes()
 
-def train(run: Run, should_stop: Callable[[], bool], resume: bool, world: World | None = None) -> Iterator[RunEvent]:
-    """Train the run to its end or until `should_stop`; with `resume`, from its newest whole checkpoint.
+
+def train(run: Run, should_stop: Callable[[], bool], resume: bool, world: World | None = None, wishes: Wishes = NO_WISHES) -> Iterator[RunEvent]:
+    """Train the run to its end or until `should_stop`; with `resume`, from its newest whole checkpoint. `wishes` are granted between two steps.
 
     Every process of `world` runs this; only the first writes files. Raises UserError, with everything up to the last checkpoint on disk.
     """
@@ -71,7 +75,15 @@ def train(run: Run, should_stop: Callable[[], bool], resume: bool, world: World 
     rungs = _from_saved(rungs, plan_of(checkpoint[1]) if checkpoint else None)
     yield Phase(what=f"In memory: {plan_words(*rungs[0], shape, free)}")
     state = build_state(parts, rungs[0][0], checkpoint[1] if checkpoint else None)
-    yield from _loop(state, parts, [plan for plan, _ in rungs[1:]], should_stop, began)
+    seen = run.log.read()[0] if world.is_main else []
+    yield from _remembered(_loop(state, parts, [plan for plan, _ in rungs[1:]], should_stop, wishes, began, seen), seen)
+
+
+def _remembered(events: Iterator[RunEvent], seen: list[RunEvent]) -> Iterator[RunEvent]:
+    """The loop decides by what the log says, so that a resumed run decides alike."""
+    for event in events:
+        seen.append(event)
+        yield event
 
 
 def _from_saved(rungs: list[tuple[MemoryPlan, Forecast]], saved: MemoryPlan | None) -> list[tuple[MemoryPlan, Forecast]]:
@@ -103,6 +115,8 @@ def build_state(parts: Parts, plan: MemoryPlan, checkpoint: Path | None) -> Trai
 def _has_encoder(checkpoint: Path) -> bool:
     from safetensors import safe_open
 
+    if not (checkpoint / "lora.safetensors").is_file():
+        return False  # restoring it will say what is missing
     with safe_open(checkpoint / "lora.safetensors", "pt") as opened:
         return bool(split(dict.fromkeys(opened.keys()))[1])
 
@@ -128,15 +142,14 @@ def _unfolded(weights: dict[str, torch.Tensor], scale: float) -> dict[str, torch
     return {name: tensor / scale if ".lora_B." in name else tensor for name, tensor in weights.items()}
 
 
-def _loop(state: TrainState, parts: Parts, thriftier: list[MemoryPlan], should_stop: Callable[[], bool], began: float) -> Iterator[RunEvent]:
+def _loop(state: TrainState, parts: Parts, thriftier: list[MemoryPlan], should_stop: Callable[[], bool], wishes: Wishes, began: float, seen: list[RunEvent]) -> Iterator[RunEvent]:
+    """`seen` is the log so far, this loop's own events included."""
     settings, world = parts.settings, parts.world
     steps, saved_step, saved_at, measured = settings.train.steps, state.step, time.monotonic(), None
-    if state.step == 0 and world.is_main:
-        if settings.train.validate_every:
-            yield measure_fixed_noise(state, parts)
-        if settings.sampling.every:
-            yield from _samples(state, parts, should_stop)
-    while state.step < steps and not world.agree(should_stop(), parts.hardware.device):
+    if world.is_main:
+        yield from _missing_round(state, parts, should_stop, seen)
+    end = _early_stop(parts, seen)
+    while state.step < steps and not world.agree(should_stop() or end is not None, parts.hardware.device):
         if state.text_encoder and state.step >= settings.text_encoder_steps:
             yield Phase(what="Freezing the text encoder")
             state.freeze_text_encoder(list(parts.material.embeds))
@@ -146,27 +159,47 @@ def _loop(state: TrainState, parts: Parts, thriftier: list[MemoryPlan], should_s
             break
         if not world.is_main:
             continue
-        save_due = _is_checkpoint_due(state.step, time.monotonic() - saved_at, settings)
+        is_save_wished = wishes.save()
+        save_due = is_save_wished or _is_checkpoint_due(state.step, time.monotonic() - saved_at, settings)
         measured = None
         if save_due or _is_due(state.step, settings.train.validate_every, steps):
             measured = measure_fixed_noise(state, parts)
             yield measured
-        if _is_due(state.step, settings.sampling.every, steps):
-            yield from _samples(state, parts, should_stop)
+        if wishes.sample() or _is_due(state.step, settings.sampling.every, steps):
+            yield from _samples(state, parts, should_stop, seen)
         if save_due and state.step < steps:
-            for event in _periodic_checkpoint(state, parts, measured):
+            for event in _periodic_checkpoint(state, parts, measured, seen):
                 if isinstance(event, CheckpointSaved):
                     saved_step, saved_at = state.step, time.monotonic()
                 yield event
+        if is_save_wished and state.step < steps:
+            yield from _publish_on_wish(state, parts)
+        end = _early_stop(parts, seen)
     if not world.is_main:
         return
     if state.step > saved_step:
         yield Phase(what="Saving")
-        yield _saved(state, parts, measured)
-    if state.step:
-        yield from _publish(state, parts)
+        yield _saved(state, parts, measured, seen)
+    if end:
+        yield from end_early(end, state, parts, seen)
+    elif state.step:
+        yield from publish(state.weights_to_publish(), state.step, parts)
     seconds = time.monotonic() - began
-    yield RunFinished(seconds=seconds) if state.step == steps else RunStopped(step=state.step, seconds=seconds)
+    yield RunFinished(seconds=seconds) if end or state.step == steps else RunStopped(step=state.step, seconds=seconds)
+
+
+def _missing_round(state: TrainState, parts: Parts, should_stop: Callable[[], bool], seen: list[RunEvent]) -> Iterator[RunEvent]:
+    """Losses and samples of the base model, or those of the step a stop broke off before they were drawn."""
+    settings = parts.settings
+    if state.step == 0 and settings.train.validate_every:
+        yield measure_fixed_noise(state, parts)
+    drawn = any(isinstance(event, ImageSaved) and event.step == state.step for event in seen)
+    if not drawn and settings.sampling.every and (state.step == 0 or _is_due(state.step, settings.sampling.every, settings.train.steps)):
+        yield from _samples(state, parts, should_stop, seen)
+
+
+def _early_stop(parts: Parts, seen: list[RunEvent]) -> EarlyStop | None:
+    return early_stop(seen) if parts.settings.train.stop_early and parts.world.is_main else None
 
 
 def _step(state: TrainState, parts: Parts, thriftier: list[MemoryPlan], should_stop: Callable[[], bool]) -> Iterator[RunEvent]:
@@ -187,10 +220,11 @@ def _step(state: TrainState, parts: Parts, thriftier: list[MemoryPlan], should_s
         relay(state, plan, parts.settings, parts.model, parts.hardware)
 
 
-def _samples(state: TrainState, parts: Parts, should_stop: Callable[[], bool]) -> Iterator[RunEvent]:
-    """Samples are for looking at: what keeps them from being drawn or written costs them, not the run."""
+def _samples(state: TrainState, parts: Parts, should_stop: Callable[[], bool], seen: list[RunEvent]) -> Iterator[RunEvent]:
+    """Samples are for looking at: what keeps them from being drawn, measured or written costs them, not the run. Why they are not measured is said once."""
+    said = {event.what for event in seen if isinstance(event, Warned)}
     try:
-        yield from draw_samples(state, parts, should_stop)
+        yield from (event for event in draw_samples(state, parts, should_stop) if not (isinstance(event, Warned) and event.what in said))
         return
     except Exception as error:
         if is_out_of_memory(error):
@@ -209,36 +243,32 @@ def _is_due(step: int, every: int, steps: int) -> bool:
 
 
 def _is_checkpoint_due(step: int, seconds: float, settings: Settings) -> bool:
+    """By steps, by minutes, and where a run may end early also at every round of samples: one of them will be the best."""
     train = settings.train
-    return step % train.save_every == 0 or bool(train.save_minutes and seconds >= 60 * train.save_minutes)
+    return step % train.save_every == 0 or bool(train.save_minutes and seconds >= 60 * train.save_minutes) or (train.stop_early and _is_due(step, settings.sampling.every, train.steps))
 
 
-def _periodic_checkpoint(state: TrainState, parts: Parts, measured: FixedNoiseLoss | None) -> Iterator[RunEvent]:
+def _periodic_checkpoint(state: TrainState, parts: Parts, measured: FixedNoiseLoss | None, seen: list[RunEvent]) -> Iterator[RunEvent]:
     """A full disk costs this checkpoint, not the run: the next one is tried again."""
     try:
-        yield _saved(state, parts, measured)
+        yield _saved(state, parts, measured, seen)
     except OSError as error:
         if error.errno not in NO_SPACE:
             raise
         yield Warned(what=f"No space for the checkpoint of step {state.step}; training goes on. Free some space before the next one.")
 
 
-def _saved(state: TrainState, parts: Parts, measured: FixedNoiseLoss | None) -> CheckpointSaved:
-    run = parts.run
-    return CheckpointSaved(step=state.step, file=save_checkpoint(state, run, measured.held_out if measured else None).relative_to(run.folder).as_posix())
+def _publish_on_wish(state: TrainState, parts: Parts) -> Iterator[RunEvent]:
+    """The LoRA as it stands, to be looked at while training goes on; a full disk costs this file only."""
+    try:
+        yield from publish(state.weights_to_publish(), state.step, parts)
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        yield Warned(what=f"No space for the LoRA of step {state.step}; training goes on. Free some space, then save again.")
 
 
-def _publish(state: TrainState, parts: Parts) -> Iterator[ReportSaved]:
-    """Write output/<run>.safetensors, proven before it is published; beside one with encoder weights, its transformer-only twin."""
-    settings, run = parts.settings, parts.run
-    buckets: dict[str, int] = {}
-    for photo in parts.material.photos:
-        buckets[photo.bucket] = buckets.get(photo.bucket, 0) + 1
-    metadata = metadata_of(settings, parts.model, state.step, len(parts.material.photos), buckets)
-    weights, scale = state.weights_to_publish(), settings.lora.alpha / settings.lora.rank
-    file = save_lora_file(run.lora_file, weights, scale, metadata)
-    yield ReportSaved(what="lora", file=file.path.name)
-    transformer, encoder = split(weights)
-    if encoder:
-        twin = save_lora_file(run.transformer_only_file, transformer, scale, metadata)
-        yield ReportSaved(what="lora", file=twin.path.name)
+def _saved(state: TrainState, parts: Parts, measured: FixedNoiseLoss | None, seen: list[RunEvent]) -> CheckpointSaved:
+    run, best = parts.run, best_round(seen) if parts.settings.train.stop_early else None
+    folder = save_checkpoint(state, run, measured.held_out if measured else None, best.step if best else None)
+    return CheckpointSaved(step=state.step, file=folder.relative_to(run.folder).as_posix())

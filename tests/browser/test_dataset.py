@@ -129,12 +129,16 @@ def test_a_button_of_the_report_fixes_what_it_found(browser, anna):
     page = open_page(browser, studio, faults)
     open_tab(page, "Analyzer")
     page.get_by_role("button", name="Analyze", exact=True).click()
-    finding = page.locator(".finding", has_text="does not contain the trigger word")
+    finding = page.locator(".finding", has_text="without the trigger word")
     expect(finding).to_be_visible(timeout=60_000)
+    open_tab(page, "Dataset")
+    expect(page.locator("#photos [data-name=photo-02]")).to_contain_text("permanent traits")  # the grid marks it without a reload
+    open_tab(page, "Analyzer")
     finding.get_by_role("button", name=re.compile("Set the trigger word")).click()
     expect(finding).to_have_count(0, timeout=30_000)
     assert read_caption(folder / "photo-02.txt").text.startswith("ohwx person")
-    page.get_by_role("button", name="Undo the last change").click()
+    expect(page.locator("#undo-remedy")).to_have_text(re.compile(r"^\s*Undo: set the trigger word"))
+    page.locator("#undo-remedy").click()
     expect(finding).to_be_visible(timeout=30_000)
     assert read_caption(folder / "photo-02.txt").text == "a woman with pink hair, in front of a plain wall"
     assert faults == [] and "Traceback" not in studio.log.read_text()

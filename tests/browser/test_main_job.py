@@ -69,16 +69,23 @@ def test_photos_in_lora_and_grid_out(browser, studio):
     open_tab(page, "Evaluation")
     expect(page.locator("#lora input")).to_have_value("anna.safetensors")
     set_field(page, "prompts", "portrait of {trigger} {class}, wearing a red shirt")
-    page.get_by_role("button", name="Draw the grid").click()
+    page.locator("#draw").click()
     expect(page.locator("#grid-status")).to_contain_text("Drawn in", timeout=A_JOB)
     expect(page.locator("#cells img")).to_have_count(5)
     expect(page.locator("#cells")).to_contain_text("portrait of ohwx woman, wearing a red shirt")
+    expect(page.locator("#measures")).to_contain_text("not measured: no prompt asks for two people")
+    page.locator("#cells a.cell").nth(0).click()
+    page.get_by_role("button", name="Compare with another").click()
+    page.locator("#cells a.cell").nth(3).click()
+    expect(page.locator("#cell-view .words")).to_contain_text("Left: ")
+    expect(page.locator("#cell-view .over")).to_be_visible()
+    page.get_by_role("button", name="Close").click()
     page.set_viewport_size({"width": 390, "height": 844})
     for tab in ("Evaluation", "Training"):
         open_tab(page, tab)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
     open_tab(page, "Evaluation")
-    sheet = page.request.get(page.locator("#grid-status a").evaluate("link => link.href"))
+    sheet = page.request.get(page.locator("#grid-status a", has_text="One picture").evaluate("link => link.href"))
     assert sheet.ok and sheet.headers["content-type"] == "image/png"
     assert faults == []
     assert "Traceback" not in studio.log.read_text()
@@ -107,7 +114,7 @@ def test_reload_second_browser_stop_restart_and_resume_show_the_truth(browser, s
     page.goto(studio.address)
     open_tab(page, "Training")
     expect(page.locator("#status b")).to_have_attribute("data-state", "stopped")
-    page.get_by_role("button", name="Resume").click()
+    page.locator("#resume").click()
     expect(page.locator("#log")).to_contain_text("resumed at step", timeout=A_JOB)
     page.goto("about:blank")  # an open page reloads itself when its server is back, which would cross with ours
     studio.kill()
@@ -115,7 +122,7 @@ def test_reload_second_browser_stop_restart_and_resume_show_the_truth(browser, s
     page.goto(studio.address)
     open_tab(page, "Training")
     expect(page.locator("#status b")).to_have_attribute("data-state", "interrupted", timeout=60_000)
-    expect(page.get_by_role("button", name="Resume")).to_be_enabled()
+    expect(page.locator("#resume")).to_be_enabled()
     assert "Traceback" not in studio.log.read_text()
 
 

@@ -15,6 +15,8 @@ from core.dataset.captions import write_caption
 from core.settings import POCKET_FLUX, Settings
 
 Picture = Image.Image
+# A photo alone in its shape is a fault for batches of several only.
+BATCH_SIZE = 4
 Edit = Callable[[Picture], Picture]
 
 
@@ -53,7 +55,7 @@ class Outcome:
 
 def report_of(clean: CleanSet, folder: Path, work: Path, dataset: dict[str, object] | None = None) -> AnalysisReport:
     """As the Analyzer tab makes it; measures are kept in `work`."""
-    settings = Settings(dataset={"folder": str(folder), **clean.dataset, **(dataset or {})}, model={"path": POCKET_FLUX})
+    settings = Settings(dataset={"folder": str(folder), **clean.dataset, **(dataset or {})}, model={"path": POCKET_FLUX}, train={"batch_size": BATCH_SIZE})
     for _ in analyze(settings, work / "report.json", "report.json", work / "measures"):
         pass
     report = read_report(work / "report.json")

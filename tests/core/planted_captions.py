@@ -8,18 +8,24 @@ from pathlib import Path
 from core.dataset.captions import write_caption
 from tests.core.planted import Fault
 
+CAPTIONS = 18
 # What is said of the person for good, as people write it.
 TRAITS = (
     "with long brown hair", "a blonde", "gray-haired", "blue eyes", "with green eyes", "pale skin", "freckles on the nose",
-    "a young woman", "an elderly man", "45 years old", "bald",
+    "a young woman", "an elderly man", "45 years old", "bald", "a brunette with a fringe", "with dark hair tied back", "her hair is dark brown", "his eyes are blue", "in her forties",
+    "salt-and-pepper hair", "a redhead", "dark-skinned", "a tanned face", "blue-eyed", "wrinkles", "a scar on the cheek",
 )  # fmt: skip
-HARD_TRAITS = ("a brunette with a fringe", "with dark hair tied back", "her hair is dark brown", "his eyes are blue", "in her forties", "salt-and-pepper hair", "a redhead", "dark-skinned", "a tanned face", "blue-eyed", "wrinkles", "a scar on the cheek")
+# Written before the rules that read them were looked at; those of an earlier list, now TRAITS, were not.
+HARD_TRAITS = (
+    "with sandy hair", "shoulder-length dark hair", "in her late 20s", "with deep brown eyes", "fair complexion", "a mole on her chin", "crow's feet", "a young adult", "green-eyed", "ginger-haired",
+    "a receding hairline", "thick eyebrows", "of about thirty", "olive-toned skin",
+)  # fmt: skip
 # What sounds like a trait and is none.
 INNOCENT = (
     "without blonde hair", "no freckles", "in a black hat and a brown coat", "beside an old church", "under young trees", "in a silver car", "with a golden retriever", "holding a pale blue cup",
-    "hair blowing in the wind", "eyes closed", "in a gray skirt", "by a dark window", "with a fair wind", "a brown leather bag",
+    "hair blowing in the wind", "eyes closed", "in a gray skirt", "by a dark window", "with a fair wind", "a brown leather bag", "a bald eagle on a sign", "a white hair clip", "beside a statue of an old man",
 )  # fmt: skip
-HARD_INNOCENT = ("a bald eagle on a sign", "a white hair clip", "beside a statue of an old man")
+HARD_INNOCENT = ("a black cat with green eyes", "with blue eyeliner", "in a wrinkled shirt", "a poster of the 1960s", "aged whisky in a glass", "a hair salon sign", "before a portrait of an old man")
 
 
 def caption_faults(class_word: str) -> list[Fault]:
@@ -36,7 +42,9 @@ def caption_faults(class_word: str) -> list[Fault]:
         Fault("the trigger word in capitals", ("trigger",), said("photo-08", lambda text: text.replace("ohwx", "OHWX"))),
         Fault("a trigger word with a typing error", ("trigger",), said("photo-08", lambda text: text.replace("ohwx", "ohxw"))),
         Fault("an everyday trigger word", ("ambiguous trigger",), lambda _: (), dataset={"trigger_word": class_word}),
-        Fault("a trigger word inside others", ("ambiguous trigger",), _inside_others, dataset={"trigger_word": "sun"}),
+        Fault("an English word as trigger word", ("ambiguous trigger",), _called("violet"), dataset={"trigger_word": "violet"}),
+        Fault("a first name as trigger word", ("ambiguous trigger",), _called("Anna"), dataset={"trigger_word": "Anna"}),
+        Fault("a trigger word inside others", ("ambiguous trigger",), _inside_others, dataset={"trigger_word": "oli"}),
         Fault("the trigger word twice", ("repeated trigger",), said("photo-08", lambda text: f"{text}, ohwx smiling")),
         Fault("50 words", ("verbose caption",), said("photo-09", lambda text: f"{text} {_words(38)}")),
         Fault("90 words", ("verbose caption",), said("photo-09", lambda text: f"{text} {_words(80)}")),
@@ -46,16 +54,16 @@ def caption_faults(class_word: str) -> list[Fault]:
         Fault("two colours of hair", ("contradiction",), _disagreeing(("blonde hair", "blonde hair", "dark brown hair")), frozenset({"permanent traits"})),
         Fault("two colours of eyes", ("contradiction",), _disagreeing(("blue eyes", "brown eyes")), frozenset({"permanent traits"})),
         Fault("young and old", ("contradiction",), _disagreeing(("a young person", "an old person")), frozenset({"permanent traits"})),
-        Fault("man and woman", ("contradiction",), _disagreeing(("a man", "a woman")) if class_word == "person" else _disagreeing((f"a {other}",))),
+        Fault("man and woman", ("contradiction",), _renamed(class_word, ("man", "woman") if class_word == "person" else (other,))),
         *(Fault(f"'{trait}'", ("permanent traits",), said("photo-13", lambda text, trait=trait: f"{text}, {trait}"), _gender_of(trait, class_word)) for trait in TRAITS),
         *(Fault(f"'{trait}'", ("permanent traits",), said("photo-13", lambda text, trait=trait: f"{text}, {trait}"), is_hard=True) for trait in HARD_TRAITS),
     ]
 
 
 def say(folder: Path, phrases: Iterable[str]) -> None:
-    """One phrase to each caption."""
-    for number, phrase in enumerate(phrases, 1):
-        said(f"photo-{number:02d}", lambda text, phrase=phrase: f"{text}, {phrase}")(folder)
+    """One phrase to each caption, and to the first ones another."""
+    for number, phrase in enumerate(phrases):
+        said(f"photo-{number % CAPTIONS + 1:02d}", lambda text, phrase=phrase: f"{text}, {phrase}")(folder)
 
 
 def said(name: str, edit: Callable[[str], str]) -> Callable[[Path], Collection[str]]:
@@ -83,10 +91,20 @@ def _damaged(folder: Path) -> Collection[str]:
     return {"photo-12.txt"}
 
 
+def _called(trigger_word: str) -> Callable[[Path], Collection[str]]:
+    """The trigger word of every caption becomes this one."""
+
+    def plant(folder: Path) -> Collection[str]:
+        for file in folder.glob("*.txt"):
+            write_caption(file, file.read_text(encoding="utf-8").replace("ohwx", trigger_word))
+        return ()
+
+    return plant
+
+
 def _inside_others(folder: Path) -> Collection[str]:
-    for file in folder.glob("*.txt"):
-        write_caption(file, file.read_text(encoding="utf-8").replace("ohwx", "sun"))
-    return said("photo-08", lambda text: f"{text}, a sunlit wall")(folder)
+    _called("oli")(folder)
+    return said("photo-08", lambda text: f"{text}, under an olive tree")(folder)
 
 
 def _said_twice(edit: Callable[[str], str]) -> Callable[[Path], Collection[str]]:
@@ -100,6 +118,15 @@ def _said_twice(edit: Callable[[str], str]) -> Callable[[Path], Collection[str]]
 def _disagreeing(claims: Iterable[str]) -> Callable[[Path], Collection[str]]:
     def plant(folder: Path) -> Collection[str]:
         return {name for number, claim in enumerate(claims, 13) for name in said(f"photo-{number:02d}", lambda text, claim=claim: f"{text}, {claim}")(folder)}
+
+    return plant
+
+
+def _renamed(class_word: str, others: Iterable[str]) -> Callable[[Path], Collection[str]]:
+    """'ohwx woman' becomes 'ohwx man' in one caption each."""
+
+    def plant(folder: Path) -> Collection[str]:
+        return {name for number, other in enumerate(others, 13) for name in said(f"photo-{number:02d}", lambda text, other=other: text.replace(f"ohwx {class_word}", f"ohwx {other}"))(folder)}
 
     return plant
 

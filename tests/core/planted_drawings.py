@@ -56,7 +56,7 @@ def drawn_faults(person: int) -> list[Fault]:
         Fault("the same pixels as WebP", ("duplicate",), copied("photo-03", lambda image: image, ".webp", lossless=True)),
         Fault("a mirrored copy", ("near duplicate",), copied("photo-03", ImageOps.mirror)),
         Fault("a brighter copy", ("near duplicate",), copied("photo-04", lambda image: ImageEnhance.Brightness(image).enhance(1.15))),
-        Fault("a black and white copy", ("near duplicate",), copied("photo-05", lambda image: image.convert("L").convert("RGB")), is_hard=True),
+        Fault("a black and white copy", ("near duplicate",), copied("photo-05", lambda image: image.convert("L").convert("RGB")), frozenset({"black and white"}), is_hard=True),
         Fault("a smaller copy", ("near duplicate",), copied("photo-07", lambda image: image.resize((144, 144)))),
         Fault("a JPEG copy of quality 20", ("near duplicate",), copied("photo-08", lambda image: image, ".jpg", quality=20)),
         Fault("a copy cropped to 80 %", ("near duplicate", "same shot"), copied("photo-09", lambda image: image.crop((19, 8, 173, 162))), is_hard=True),

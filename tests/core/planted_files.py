@@ -27,13 +27,28 @@ def file_faults(name: str) -> list[Fault]:
         Fault("text", ("file",), _replaced(name, "jpg", lambda _: b"<html>not found</html>")),
         Fault("HEIC by name", ("file",), _replaced(name, "heic", lambda image: _encoded(image, "JPEG")), frozenset({"orphan caption"})),
         Fault("a PNG called JPG", ("format",), _kept(name, "jpg", lambda image: _encoded(image, "PNG"))),
-        Fault("an animated WebP", ("animated",), _kept(name, "webp", lambda image: _encoded(image, "WEBP", save_all=True, append_images=[image.rotate(9)]))),
+        Fault("an animated WebP", ("animated",), _kept(name, "webp", lambda image: _encoded(image, "WEBP", save_all=True, append_images=[image.rotate(9)])), frozenset({"odd file"})),
         Fault("an animated PNG", ("animated",), _kept(name, "png", lambda image: _encoded(image, "PNG", save_all=True, append_images=[image.rotate(9)]))),
     ]
 
 
-def odd_files(name: str) -> list[tuple[str, Callable[[Path], Collection[str]]]]:
-    """Each shows the picture it came from, and nothing is wrong with it."""
+def odd_kinds(name: str) -> list[Fault]:
+    """Each shows the picture it came from, and is named all the same."""
+    return [Fault(words, ("odd file",), plant, frozenset({"black and white"} if "gray" in words else ())) for words, plant in _odd_kinds(name)]
+
+
+def plain_files(name: str) -> list[tuple[str, Callable[[Path], Collection[str]]]]:
+    """Each shows the picture it came from, and there is nothing to say of it."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return [
+        ("with a profile", _kept(name, "jpg", lambda image: _encoded(image, "JPEG", icc_profile=srgb))),
+        ("with a damaged profile", _kept(name, "jpg", lambda image: _encoded(image, "JPEG", icc_profile=b"no profile"))),
+        ("as PNG", _kept(name, "png", lambda image: _encoded(image, "PNG"))),
+        ("as WebP", _kept(name, "webp", lambda image: _encoded(image, "WEBP"))),
+    ]
+
+
+def _odd_kinds(name: str) -> list[tuple[str, Callable[[Path], Collection[str]]]]:
     sideways, gamut = Image.Exif(), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     sideways[EXIF_ORIENTATION] = 6
     return [
@@ -41,9 +56,8 @@ def odd_files(name: str) -> list[tuple[str, Callable[[Path], Collection[str]]]]:
         ("CMYK", _kept(name, "jpg", lambda image: _encoded(image.convert("CMYK"), "JPEG"))),
         ("gray of 16 bits", _kept(name, "png", lambda image: _encoded(Image.fromarray(np.asarray(image.convert("L"), dtype=np.uint16) * 257), "PNG"))),
         ("sideways by EXIF", _kept(name, "jpg", lambda image: _encoded(image.transpose(Image.Transpose.ROTATE_90), "JPEG", exif=sideways))),
-        ("with a profile", _kept(name, "jpg", lambda image: _encoded(image, "JPEG", icc_profile=gamut))),
+        ("with a palette", _kept(name, "png", lambda image: _encoded(image.quantize(256), "PNG"))),
         ("with red and blue swapped and a profile that says so", _kept(name, "png", lambda image: _encoded(_swapped(image), "PNG", icc_profile=_swapped_profile(gamut)))),
-        ("with a damaged profile", _kept(name, "jpg", lambda image: _encoded(image, "JPEG", icc_profile=b"no profile"))),
     ]
 
 

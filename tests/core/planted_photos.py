@@ -25,7 +25,6 @@ HARMLESS: dict[str, Edit] = {
     "a tenth darker": lambda image: ImageEnhance.Brightness(image).enhance(0.9),
     "a tenth brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.1),
     "more contrast": lambda image: ImageEnhance.Contrast(image).enhance(1.1),
-    "black and white": lambda image: image.convert("L").convert("RGB"),
     "mirrored": ImageOps.mirror,
     "cropped by a tenth": lambda image: middle(image, 0.9),
     "turned by 5 degrees": lambda image: image.rotate(5, Image.Resampling.BICUBIC, fillcolor=(110, 110, 110)),
@@ -38,7 +37,7 @@ def people_set(folder: Path, edit: Edit = HARMLESS["as they are"], quality: int 
     for name in PEOPLE:
         edit(opened(PHOTOS / f"{name}.jpg")).save(folder / f"{name}.jpg", quality=quality)
         write_caption(folder / f"{name}.txt", f"ohwx, {SCENES[name]}")
-    return CleanSet("photos", folder, SETTINGS, frozenset({"count", "different person", "dark", "lonely bucket"}))
+    return CleanSet("photos", folder, SETTINGS, frozenset({"count", "different person", "dark", "lonely bucket", "not judged"}))
 
 
 def views_set(folder: Path, name: str) -> CleanSet:
@@ -48,7 +47,7 @@ def views_set(folder: Path, name: str) -> CleanSet:
     for number in range(VIEWS):
         image = middle(opened(PHOTOS / f"{name}.jpg"), rng.uniform(0.82, 1))
         ImageEnhance.Brightness(image).enhance(rng.uniform(0.85, 1.1)).save(folder / f"view-{number}.jpg", quality=rng.randint(75, 95))
-    return CleanSet("one person", folder, SETTINGS, frozenset({"count", "caption", "near duplicate", "same shot", "light variety", "lonely bucket"}))
+    return CleanSet("one person", folder, SETTINGS, frozenset({"count", "caption", "near duplicate", "same shot", "light variety", "lonely bucket", "not judged"}))
 
 
 def view_faults(name: str) -> list[Fault]:
@@ -60,6 +59,25 @@ def view_faults(name: str) -> list[Fault]:
     ]
 
 
+def lit_set(folder: Path, name: str) -> CleanSet:
+    """One photo in other lights: brighter and darker, from either side, cold and warm, as a varied set is."""
+    folder.mkdir(parents=True)
+    rng = random.Random(f"lit-{name}")
+    for number in range(VIEWS):
+        image = middle(opened(PHOTOS / f"{name}.jpg"), rng.uniform(0.82, 1))
+        relit(image, rng.uniform(0.7, 1.15), rng.choice((-1, 1)) * rng.uniform(0.1, 0.35), rng.uniform(-0.1, 0.1)).save(folder / f"light-{number}.jpg", quality=rng.randint(75, 95))
+    return CleanSet("one person", folder, SETTINGS, frozenset({"count", "caption", "near duplicate", "same shot", "lonely bucket", "not judged"}))
+
+
+def lit_faults(name: str) -> list[Fault]:
+    """For a set of lights of one person: the whole set again in one light, and so dark that nothing is darker than the rest."""
+    return [
+        Fault("one light", ("light variety",), _all_lit(name, lambda rng: (1.0, 0.0, 0.0))),
+        Fault("nearly one light", ("light variety",), _all_lit(name, lambda rng: (rng.uniform(0.97, 1.03), rng.uniform(-0.02, 0.02), rng.uniform(-0.02, 0.02)))),
+        Fault("all three stops too dark", ("dark set",), _all_developed(-3), frozenset({"light variety", "blur", "soft", "no face", "dark", "not judged"})),
+    ]
+
+
 def photo_faults(name: str, other: str) -> list[Fault]:
     """In the photo of this name; the one of the `other` name leaves the set where both must be on one photo."""
     return [
@@ -68,6 +86,7 @@ def photo_faults(name: str, other: str) -> list[Fault]:
         Fault("motion over 1/60 of the width", ("blur",), changed(name, lambda image: moved(image, image.width // 60))),
         Fault("a third of the size, enlarged again", ("blur", "soft"), changed(name, lambda image: image.resize((image.width // 3, image.height // 3), Image.Resampling.BOX).resize(image.size, Image.Resampling.BICUBIC)), is_hard=True),
         Fault("a stop too bright", ("overexposed",), changed(name, lambda image: developed(image, 1)), is_hard=True),
+        Fault("black and white", ("black and white",), changed(name, lambda image: image.convert("L").convert("RGB"))),
         Fault("two stops too bright", ("overexposed",), changed(name, lambda image: developed(image, 2))),
         *(Fault(words, ("sideways",), changed(name, lambda image, turn=turn: image.transpose(turn))) for turn, words in zip(TURNS, ("a quarter turn left", "a half turn", "a quarter turn right"), strict=True)),
         Fault("two people side by side", ("several people",), _beside(name, other)),
@@ -109,6 +128,33 @@ def developed(image: Picture, stops: float) -> Picture:
     linear = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4) * 2**stops
     again = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.clip(0, 1) ** (1 / 2.4) - 0.055)
     return image.point([round(value * 255) for value in again.clip(0, 1)] * 3)
+
+
+def relit(image: Picture, brightness: float, side: float, warmth: float) -> Picture:
+    """Brightness of the whole; `side` is added on the right and taken on the left, `warmth` added to red and taken from blue, as shares."""
+    values = np.asarray(image, dtype=np.float32) * brightness
+    across = 1 + side * np.linspace(-1, 1, image.width, dtype=np.float32)[None, :, None]
+    colour = np.array([1 + warmth, 1, 1 - warmth], dtype=np.float32)
+    return Image.fromarray((values * across * colour).clip(0, 255).round().astype(np.uint8))
+
+
+def _all_lit(name: str, light_of: Callable[[random.Random], tuple[float, float, float]]) -> Callable[[Path], Collection[str]]:
+    def plant(folder: Path) -> Collection[str]:
+        rng = random.Random(f"one-light-{name}")
+        for number in range(VIEWS):
+            relit(middle(opened(PHOTOS / f"{name}.jpg"), rng.uniform(0.82, 1)), *light_of(rng)).save(folder / f"light-{number}.jpg", quality=90)
+        return ()
+
+    return plant
+
+
+def _all_developed(stops: float) -> Callable[[Path], Collection[str]]:
+    def plant(folder: Path) -> Collection[str]:
+        for number in range(VIEWS):
+            changed(f"light-{number}", lambda image: developed(image, stops))(folder)
+        return ()
+
+    return plant
 
 
 def _beside(name: str, other: str) -> Callable[[Path], Collection[str]]:

@@ -11,12 +11,12 @@ from core.identity.photo_faces import PhotoFaces
 from tests.core.planted import false_alarms_of, judge, picture_of
 from tests.core.planted_captions import INNOCENT, caption_faults, say
 from tests.core.planted_drawings import drawn_faults, drawn_set, identity_of
-from tests.core.planted_files import file_faults, odd_files
+from tests.core.planted_files import file_faults, odd_kinds, plain_files
 from tests.core.planted_photos import HARMLESS, people_set, photo_faults, view_faults, views_set
 
 PERSON, NAME, OTHER = 1, "macron", "collins"
 DRAWN_FAULTS = [fault for fault in (*drawn_faults(PERSON), *caption_faults(identity_of(PERSON).gender)) if not fault.is_hard]
-PHOTO_FAULTS = [fault for fault in (*photo_faults(NAME, OTHER), *file_faults(NAME)) if not fault.is_hard]
+PHOTO_FAULTS = [fault for fault in (*photo_faults(NAME, OTHER), *file_faults(NAME), *odd_kinds(NAME)) if not fault.is_hard]
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +81,17 @@ def test_harmless_edits_raise_nothing(work, words):
     assert false_alarms_of(people_set(work / words, HARMLESS[words]), work) == ()
 
 
-@pytest.mark.parametrize(("words", "plant"), odd_files(NAME), ids=lambda value: value if isinstance(value, str) else "")
-def test_odd_files_raise_nothing_and_show_the_same_face(people, clean_face, tmp_path, work, words, plant):
+@pytest.mark.parametrize(("words", "plant"), plain_files(NAME), ids=lambda value: value if isinstance(value, str) else "")
+def test_files_of_every_usual_kind_raise_nothing(people, tmp_path, work, words, plant):
+    plain = dataclasses.replace(people, folder=shutil.copytree(people.folder, tmp_path / "plain"))
+    plant(plain.folder)
+    assert false_alarms_of(plain, work) == ()
+
+
+@pytest.mark.parametrize(("words", "plant"), [(fault.name, fault.plant) for fault in odd_kinds(NAME)] + plain_files(NAME)[1:], ids=lambda value: value if isinstance(value, str) else "")
+def test_odd_files_show_the_same_face(people, clean_face, tmp_path, words, plant):
     odd = dataclasses.replace(people, folder=shutil.copytree(people.folder, tmp_path / "odd"))
     plant(odd.folder)
-    assert false_alarms_of(odd, work) == ()
     seen = measure(picture_of(odd.folder, NAME), PhotoFaces(FACE_WEIGHTS)).person
     likeness = sum(one * other for one, other in zip(seen.embedding, clean_face.embedding, strict=True))
     assert likeness > 0.9 and abs(seen.light.lightness - clean_face.light.lightness) < 2

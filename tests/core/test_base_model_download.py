@@ -66,7 +66,7 @@ def test_a_downloaded_hub_id_opens_as_the_same_model_as_the_folder(target):
 def test_only_what_is_needed_is_fetched(small_hub, target):
     run(target)
     fetched = {str(file.relative_to(snapshot(target))) for file in snapshot(target).rglob("*") if file.is_file()}
-    assert len(fetched) >= 13 and fetched == set(small_hub.files) - set(NOT_NEEDED) - {"judge.safetensors"}
+    assert len(fetched) >= 13 and fetched == set(small_hub.files) - set(NOT_NEEDED) - {"judge.safetensors", "sample_prompts.txt"}
 
 
 def test_the_forecast_counts_bytes_by_part_and_what_is_here(small_hub, target):
@@ -200,6 +200,13 @@ def command(small_hub, tmp_path, *arguments, **variables):
 def test_the_command_forecasts_downloads_and_says_what_to_set(small_hub, tmp_path):
     result = command(small_hub, tmp_path, HUB_ID)
     assert result.returncode == 0 and f"MODEL_PATH={HUB_ID}" in result.stdout and "to download" in result.stdout and TOKEN not in result.stdout + result.stderr, result.stderr
+
+
+def test_the_command_knows_the_caption_models_by_name(small_hub, tmp_path):
+    small_hub.files = {"config.json": b"{}", "model.safetensors": b"x" * 20_000, "pytorch_model.bin": b"x" * 20_000}
+    result = command(small_hub, tmp_path, "florence-2")
+    assert result.returncode == 0 and "florence-community/Florence-2-base" in result.stdout and "--captioner florence-2" in result.stdout, result.stderr
+    assert small_hub.fetched("model.safetensors") and small_hub.fetched("pytorch_model.bin") == []
 
 
 def test_a_dry_run_of_the_command_only_forecasts(small_hub, tmp_path):

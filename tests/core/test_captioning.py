@@ -10,7 +10,6 @@ from PIL import Image
 
 import core.captioning.by_model as by_model
 from core.analyzer.analyze import Faces
-from core.analyzer.face_pixels import Light
 from core.analyzer.photo import Look, Measures, Person
 from core.analyzer.readings import faces_in_words
 from core.caption_tasks import add_what_was_measured, caption_here, captions_log, captions_stop, start_captioning
@@ -25,6 +24,7 @@ from core.dataset.history import redo, undo
 from core.dataset.traits import traits_in
 from core.errors import Refused, UserError
 from core.events import RunFailed, RunFinished, RunStopped, Warned
+from core.identity.face_pixels import Light
 from core.identity.faces import ANGLES, FRAMINGS, Face
 from core.jobs import Worker
 from core.pocket.demo import demo_scenes, write_photos

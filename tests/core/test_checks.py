@@ -52,6 +52,12 @@ def test_the_number_of_photos_is_judged_as_the_guide_says(count, severity):
     assert severities(checks.check_count([photo(number) for number in range(count)])) == severity
 
 
+def test_copies_of_a_photo_count_once():
+    fourteen = [photo(number) for number in range(14)]
+    (finding,) = checks.check_count([*fourteen, photo(20, digest="1"), photo(21, digest="1")])
+    assert finding.value == 14 and finding.severity == "error"
+
+
 @pytest.mark.parametrize(("scale", "severity"), [(0.4, []), (1.0, []), (1.01, ["warning"]), (1.25, ["warning"]), (1.26, ["error"])])
 def test_blowing_up_is_a_warning_then_an_error(scale, severity):
     blown_up = photo(1, placement=Placement(Bucket(512, 512), (0, 0, 512, 512), scale))
@@ -103,20 +109,38 @@ def test_flat_pictures_can_be_compared():
 
 
 def test_missing_empty_and_oddly_encoded_captions_and_orphans_are_named():
-    photos = [photo(1, caption=None), photo(2, caption=Caption("", "utf-8")), photo(3, caption=Caption("ohwx", "cp1252")), photo(4)]
+    photos = [photo(1, caption=None), photo(2, caption=Caption("", "utf-8")), photo(3, caption=Caption("ohwx", "cp1252")), photo(4), photo(5, caption=None)]
     findings = list(caption_checks.check_captions_present(photos, [Path("lost.txt")]))
-    assert [(finding.check, finding.photos[0]) for finding in findings] == [("caption", "p1"), ("caption", "p2"), ("encoding", "p3"), ("orphan caption", "lost.txt")]
+    assert [(finding.check, finding.photos) for finding in findings] == [("caption", ("p1", "p5")), ("caption", ("p2",)), ("encoding", ("p3",)), ("orphan caption", ("lost.txt",))]
+    assert "cp1252" in findings[2].what
 
 
 def test_the_trigger_in_another_case_is_said_to_be_that():
-    findings = list(caption_checks.check_trigger(captioned("ohwx, a", "Ohwx, a", "a person", ""), "ohwx"))
-    assert [finding.photos[0] for finding in findings] == ["p1", "p2"] and severities(findings) == ["error", "error"]
-    assert "another case" in findings[0].what and "another case" not in findings[1].what
+    findings = list(caption_checks.check_trigger(captioned("ohwx, a", "Ohwx, a", "a person", "", "ohwxy"), "ohwx"))
+    assert [(finding.photos, finding.value) for finding in findings] == [(("p2", "p4"), 2), (("p1",), 1)] and severities(findings) == ["error", "error"]
+    assert "another case" in findings[1].what and "another case" not in findings[0].what
 
 
 @pytest.mark.parametrize(("words", "severity"), [(40, []), (41, ["warning"]), (75, ["warning"]), (76, ["error"])])
 def test_verbose_captions_are_a_warning_then_an_error(words, severity):
     assert severities(caption_checks.check_caption_length(captioned("word " * words))) == severity
+
+
+def test_all_verbose_captions_are_one_finding_with_the_longest():
+    (finding,) = caption_checks.check_caption_length(captioned("word " * 50, "ohwx", "word " * 60))
+    assert (finding.photos, finding.value, finding.threshold, finding.remedy) == (("p0", "p2"), 60, 40, "shorten")
+
+
+@pytest.mark.parametrize(("trigger_word", "severity"), [("ohwx", []), ("zwx_7", []), ("anna2", []), ("summer", ["warning"]), ("Anna", ["warning"]), ("emma rose", ["warning"]), ("Person", ["error"]), ("troll", ["error"])])
+def test_a_trigger_word_that_means_something_already_is_named(trigger_word, severity):
+    assert severities(caption_checks.check_trigger_word(captioned(f"{trigger_word} in a garden"), trigger_word, "troll")) == severity
+
+
+def test_a_gender_word_contradicts_only_where_it_is_the_persons():
+    beside = captioned("ohwx man beside a woman", "ohwx man, smiling", "ohwx and a lady")
+    assert not list(caption_checks.check_traits(beside, "man"))
+    (finding,) = caption_checks.check_traits(captioned("ohwx, a man in rain", "ohwx, a woman in rain"), "person")
+    assert finding.check == "contradiction" and finding.photos == ("p0", "p1") and finding.remedy is None
 
 
 def test_captions_are_compared_by_their_words():
@@ -128,11 +152,29 @@ def test_captions_are_compared_by_their_words():
     assert not list(caption_checks.check_caption_variety(captioned(words, words + " eleven twelve")))
 
 
-def test_one_bucket_for_all_and_a_bucket_for_one_are_notes():
+def test_one_bucket_for_all_is_a_note_and_a_bucket_for_one_matters_to_larger_batches():
     fifteen = [photo(number) for number in range(15)]
-    assert [(finding.check, finding.severity) for finding in checks.check_buckets(fifteen)] == [("buckets", "note")]
+    assert [(finding.check, finding.severity) for finding in checks.check_buckets(fifteen, 4)] == [("buckets", "note")]
     wide = photo(20, placement=place(800, 400, (Bucket(704, 320),)))
-    assert [(finding.severity, finding.photos) for finding in checks.check_buckets([*fifteen, wide])] == [("note", ("p20",))]
+    assert not list(checks.check_buckets([*fifteen, wide], 1))
+    assert [(finding.severity, finding.photos) for finding in checks.check_buckets([*fifteen, wide], 2)] == [("warning", ("p20",))]
+
+
+def test_the_table_of_buckets_says_how_much_is_cut_at_most():
+    rows = checks.bucket_rows([photo(1), photo(2, height=1024, placement=place(512, 1024, SQUARE)), photo(3, width=800, height=400, placement=place(800, 400, (Bucket(704, 320),)))])
+    assert [(row.width, row.height, row.photos, row.loss) for row in rows] == [(512, 512, ("p1", "p2"), 0.5), (704, 320, ("p3",), 0.091)]
+
+
+def test_odd_kinds_of_files_are_named_one_finding_a_kind():
+    photos = [photo(1), photo(2, conversions=("CMYK", "profile")), photo(3, conversions=("profile",))]
+    findings = list(checks.check_conversions(photos))
+    assert [(finding.check, finding.severity, finding.photos) for finding in findings] == [("odd file", "note", ("p2",)), ("odd file", "note", ("p2", "p3"))]
+    assert "CMYK" in findings[0].what and "sRGB" in findings[1].what
+
+
+@pytest.mark.parametrize(("chroma", "caption", "found"), [(6, "ohwx in rain", 1), (7, "ohwx in rain", 0), (0, "black and white photo of ohwx", 0), (0, "ohwx, a B&W picture", 0), (0, "ohwx in a black and blue coat", 1)])
+def test_a_photo_without_colour_is_named_unless_its_caption_says_so(chroma, caption, found):
+    assert severities(checks.check_colour([photo(1, chroma=chroma, caption=Caption(caption, "utf-8"))])) == ["note"] * found
 
 
 def test_a_wrong_suffix_is_a_note_and_a_phones_mpo_is_none():

@@ -8,7 +8,7 @@ from core.events import Phase, RunEvent, StepDone, parse_event
 
 def test_every_kind_has_its_own_name():
     kinds = [event.model_fields["kind"].default for event in typing.get_args(RunEvent)]
-    assert len(kinds) == 11 and len(set(kinds)) == 11
+    assert len(kinds) == 13 and len(set(kinds)) == 13
 
 
 def test_an_event_survives_the_log():

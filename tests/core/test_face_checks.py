@@ -9,12 +9,12 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from core.analyzer import face_checks
 from core.analyzer.analyze import Faces, _face_findings, analyze
-from core.analyzer.face_pixels import Light, Sharpness, _lab
 from core.analyzer.measure import forget_measures, measure, measure_all
 from core.analyzer.photo import Measures, Person
 from core.analyzer.report import read_report
 from core.dataset.folder import Problem, open_dataset
 from core.identity.drawn_faces import DrawnFaces
+from core.identity.face_pixels import Light, Sharpness, _lab
 from core.identity.faces import JUDGE_FILE, Face
 from core.pocket.demo import demo_scenes
 from core.pocket.drawing import draw
@@ -203,3 +203,26 @@ def test_without_face_networks_everything_else_is_checked(photos, tmp_path, monk
     report = read_report(tmp_path / "report.json")
     (note,) = [finding for finding in report.findings if finding.check == "faces"]
     assert note.severity == "note" and "missing" in note.what and any(finding.check == "count" for finding in report.findings)
+
+
+def test_what_was_not_judged_is_said_so_that_silence_is_no_praise():
+    usual = [with_person(number) for number in range(4)]
+    small = photo(5, faces=(face(),), person=person(face_pixels=100).model_copy(update={"sharpness": None}))
+    profile, busy = with_person(6, faces=(face(yaw=-70.0),)), with_person(7, faces=(face(), face(area=0.05)))
+    findings = {finding.check + str(finding.photos): finding for finding in face_checks.check_not_judged([*usual, small, profile, busy])}
+    assert list(findings) == ["passers-by('p7',)", "not judged('p5',)", "not judged('p6',)"] and {one.severity for one in findings.values()} == {"note"}
+    assert not list(face_checks.check_not_judged(usual))
+
+
+def test_a_set_of_dark_faces_is_said_though_none_is_darker_than_the_rest():
+    dark = [with_person(number, lightness=20.0 + number) for number in range(5)]
+    (finding,) = face_checks.check_exposure(dark)
+    assert (finding.check, finding.value, finding.photos) == ("dark set", 22.0, ("p0", "p1", "p2", "p3", "p4"))
+    assert not list(face_checks.check_exposure([with_person(number, lightness=30.0 + number) for number in range(5)]))
+
+
+def test_the_number_shown_is_that_of_the_measure_that_found_the_blur():
+    (reblurred,) = face_checks.check_sharpness([with_person(1, reblur=0.6)])
+    (flat,) = face_checks.check_sharpness([with_person(1, laplacian=40.0)])
+    assert (reblurred.value, reblurred.threshold, reblurred.measure) == (0.6, 0.55, None)
+    assert (flat.value, flat.threshold, flat.measure) == (40.0, 60.0, "fine detail")

@@ -1,7 +1,10 @@
+import os
+
 import pytest
 from PIL import Image
 
-from core.dataset.folder import open_dataset, sample_named
+from core.dataset.edits import exclude
+from core.dataset.folder import files_state, open_dataset, sample_named
 from core.errors import UserError
 
 
@@ -42,6 +45,25 @@ def test_what_cannot_be_used_is_named(tmp_path):
     dataset = open_dataset(tmp_path)
     assert sorted(problem.file.name for problem in dataset.problems) == ["a.png", "b.heic", "c.gif"]
     assert all(problem.fix for problem in dataset.problems) and len(dataset.samples) == 1
+    assert "iPhone" in next(problem.fix for problem in dataset.problems if problem.file.suffix == ".heic")
+
+
+def test_the_state_of_the_files_changes_with_every_photo_caption_and_exclusion(tmp_path):
+    photo(tmp_path / "images" / "a.jpg")
+    photo(tmp_path / "images" / "b.jpg")
+    states = [files_state(tmp_path)]
+    for change in (
+        lambda: (tmp_path / "images" / "a.txt").write_text("ohwx"),
+        lambda: (tmp_path / "images" / "a.txt").write_text("ohwx, a"),
+        lambda: os.utime(tmp_path / "images" / "a.jpg", (1, 1)),
+        lambda: exclude(open_dataset(tmp_path), ["b"]),
+        lambda: (tmp_path / "images" / "b.jpg").unlink(),
+    ):
+        change()
+        states.append(files_state(tmp_path))
+    assert len(set(states)) == 6 and files_state(tmp_path) == states[-1]
+    (tmp_path / ".half-sent.jpg").write_bytes(b"x")
+    assert files_state(tmp_path) == states[-1] and files_state(tmp_path / "nowhere")
 
 
 def test_a_link_out_of_the_dataset_is_no_photo(tmp_path):

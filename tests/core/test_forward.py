@@ -1,14 +1,19 @@
 """Our forward pass against diffusers' own with peft's own layers: same values, same gradients, half of what is kept."""
 
+import contextlib
+
 import pytest
 import torch
+import torch.nn.functional as F
 from diffusers import FluxTransformer2DModel
 from peft import LoraConfig
 
+from core.flux.adapted import LoraLinear
+from core.flux.attention import attend
 from core.flux.flow import image_positions, pack, unpack
 from core.flux.forward import checkpoint_blocks, predict_velocity
 from core.flux.int8 import quantize_linears
-from core.flux.lora import TARGETS, add_lora, lora_weights, without_lora
+from core.flux.lora import TARGETS, add_lora, keep_gelu, lora_weights, products_in, without_lora
 
 HEIGHT, WIDTH, TEXT = 8, 12, 7
 
@@ -125,3 +130,42 @@ def test_an_8_bit_base_is_adapted_alike():
     for name, grad in gradients(model).items():
         other = gradients(rounded)[name]
         assert (other - grad).norm() < 0.05 * grad.norm(), name
+
+
+def test_what_is_kept_changes_no_gradient():
+    results = []
+    for kept in (False, True):
+        model = adapted()
+        keep_gelu(model, kept)
+        ours(model, *batch()).pow(2).mean().backward()
+        results.append(gradients(model))
+    assert all(torch.equal(grad, results[1][name]) for name, grad in results[0].items())
+
+
+def test_factors_cast_once_are_the_factors_cast_at_each_use():
+    results = []
+    for once in (False, True):
+        model = _bf16(adapted())
+        with products_in(model, torch.bfloat16) if once else contextlib.nullcontext():
+            ours(model, *batch(), torch.bfloat16).pow(2).mean().backward()
+        results.append(gradients(model))
+    assert all(grad.dtype == torch.float32 and torch.equal(grad, results[1][name]) for name, grad in results[0].items())
+    assert all(layer.copies is None for layer in model.modules() if isinstance(layer, LoraLinear))
+
+
+@pytest.mark.parametrize("tokens", [5, 64, 200])
+def test_attention_on_a_cpu_in_bfloat16_is_as_near_to_exact_as_torchs(tokens, monkeypatch):
+    monkeypatch.setattr("core.flux.attention.MOST_SCORES", 2 * 2 * tokens**2)  # two heads at a time
+    generator = torch.Generator().manual_seed(3)
+    inputs = [torch.randn(2, tokens, 3, 16, generator=generator).bfloat16().transpose(1, 2) for _ in range(4)]
+
+    def result(attention, dtype):
+        query, key, value, grad = (tensor.to(dtype) for tensor in inputs)
+        given = [tensor.detach().clone().requires_grad_() for tensor in (query, key, value)]
+        out = attention(*given)
+        return [out.detach(), *torch.autograd.grad(out, given, grad)]
+
+    exact, theirs, ours = result(F.scaled_dot_product_attention, torch.float64), result(F.scaled_dot_product_attention, torch.bfloat16), result(attend, torch.bfloat16)
+    assert torch.equal(ours[0], theirs[0])
+    for true, one, other in zip(exact, theirs, ours, strict=True):
+        assert (other - true).norm() < 2.5 * (one - true).norm() + 1e-9 and (other - true).norm() < 0.012 * true.norm()

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from core.dataset.folder import open_dataset
+from core.errors import UserError
 from core.events import FixedNoiseLoss, Phase
 from core.pocket.demo import demo_scenes, write_photos
 from core.pocket.people import random_identity
 from core.training.cache import Cache
 from core.training.held_out import choose_held_out, held_out_count
-from core.training.views import views_of
+from core.training.readings import read_photos, views_of
 from tests.core.training import go, of_kind, run_of
 
 
@@ -52,16 +53,26 @@ def test_the_last_photo_of_a_view_stays():
     assert len(chosen) == 2 and not {4, 14} & set(chosen)
 
 
-def test_views_of_drawings_are_read_once_and_without_networks_there_are_none(fifteen, tmp_path, monkeypatch):
-    samples, cache = open_dataset(fifteen).samples, Cache(tmp_path / "views")
-    views = views_of(samples, Path("presets/pocket-flux"), cache)
+def test_faces_of_drawings_are_read_once_and_tell_the_views(fifteen, tmp_path, monkeypatch):
+    samples, cache = open_dataset(fifteen).samples, Cache(tmp_path / "faces")
+    readings = read_photos(samples, Path("presets/pocket-flux"), cache)
+    views = views_of(samples, readings)
     right = sum(view.split(" view")[0] + " view" == scene.angle for view, scene in zip(views, demo_scenes("held out", 15), strict=True))
     assert right >= 13 and len(set(views)) >= 4
-    monkeypatch.setattr("core.training.views.open_reduced", lambda *_: pytest.fail("read again"))
-    assert views_of(samples, Path("presets/pocket-flux"), cache) == views
-    monkeypatch.undo()
-    monkeypatch.setattr("core.training.views.FACE_WEIGHTS", tmp_path)
-    assert views_of(samples, Path("models/none"), Cache(tmp_path / "others")) == [None] * 15
+    monkeypatch.setattr("core.training.readings.read_face", lambda *_: pytest.fail("read again"))
+    again = read_photos(samples, Path("presets/pocket-flux"), cache)
+    assert all((again.faces[name].embedding == face.embedding).all() and again.faces[name].yaw == face.yaw for name, face in readings.faces.items()) and len(again.faces) == 15
+
+
+@pytest.mark.parametrize("fault", [UserError("A face network is missing.", "", "Restore it."), RuntimeError("the network broke")])
+def test_faces_that_cannot_be_read_give_no_views_and_a_reason(fifteen, tmp_path, monkeypatch, fault):
+    def refuse(*_):
+        raise fault
+
+    monkeypatch.setattr("core.training.readings.open_face_reader", refuse)
+    samples = open_dataset(fifteen).samples
+    readings = read_photos(samples, Path("presets/pocket-flux"), Cache(tmp_path / "faces"))
+    assert views_of(samples, readings) == [None] * 15 and str(fault).splitlines()[0] in readings.reason
 
 
 @pytest.fixture(scope="module")

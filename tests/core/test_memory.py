@@ -10,7 +10,7 @@ import core.training.train as train_module
 from core.errors import Refused
 from core.events import Phase, StepDone, Warned
 from core.flux.forward import checkpoint_blocks, predict_velocity
-from core.flux.lora import add_lora
+from core.flux.lora import add_lora, keep_gelu
 from core.training.memory import GIB, MemoryPlan, ModelShape, base_bytes, forecast, lora_parameters, saved_by_block
 from core.training.preflight import ladder, relative_time
 from tests.core.training import after_steps, go, losses_of, of_kind, run_of, same, weights_of
@@ -40,15 +40,17 @@ def saved_bytes(model, side, text_tokens, batch, dtype):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("kept", [False, True])
 @pytest.mark.parametrize(("kind", "counts"), [("double", (2, 1)), ("single", (1, 2))])
 @pytest.mark.parametrize(("hidden", "heads", "rank", "batch"), [(64, 4, 4, 1), (128, 4, 16, 2), (256, 8, 8, 1)])
-def test_what_a_block_keeps_is_what_the_forecast_says(dtype, kind, counts, hidden, heads, rank, batch):
+def test_what_a_block_keeps_is_what_the_forecast_says(dtype, kept, kind, counts, hidden, heads, rank, batch):
     amounts = []
     for double, single in ((1, 1), counts):
         model = small_flux(double, single, hidden, heads).to(dtype)
         add_lora(model, rank, rank, "attn-mlp", seed=0)
+        keep_gelu(model, kept)
         amounts.append(saved_bytes(model.train(), 16, 32, batch, dtype))
-    measured, said = amounts[1] - amounts[0], saved_by_block(kind, ModelShape(1, 1, hidden, heads, 0), rank, 96 * batch, dtype.itemsize)
+    measured, said = amounts[1] - amounts[0], saved_by_block(kind, ModelShape(1, 1, hidden, heads, 0), rank, 96 * batch, dtype.itemsize, kept)
     # The rest is one row per picture, which shows at these sizes alone.
     assert said == pytest.approx(measured, rel=0.015)
 
@@ -94,7 +96,7 @@ def test_the_fits_that_were_promised():
     assert choose(FAST, 16)[0][0] == MemoryPlan(True, 57, 1) and choose(FAST, 24)[0][0] == MemoryPlan(True, 0, 1)
     assert choose(FINAL, 24)[0][0] == MemoryPlan(True, 57, 4)
     assert choose(FINAL, 80)[0][0] == MemoryPlan(False, 0, 4)
-    assert choose(FAST, 40)[0][0] == MemoryPlan(False, 0, 1)
+    assert choose(FAST, 40)[0][0] == MemoryPlan(False, 0, 1, keeps_gelu=True)
 
 
 def test_every_rung_fits_and_needs_less_than_the_one_above():
@@ -162,7 +164,7 @@ def test_the_ladder_goes_down_to_the_8_bit_base_with_weights_and_moments(short_r
     events = go(run)
     assert [event.step for event in of_kind(events, StepDone)] == [1, 2, 3, 4] and any("8-bit base" in event.what for event in of_kind(events, Warned))
     record = json.loads((run.checkpoints()[0][1] / "state.json").read_text())
-    assert record["plan"] == {"int8_base": True, "checkpointed": 8, "micro_batch": 1, "modulation_on_host": False}
+    assert record["plan"] == {"int8_base": True, "checkpointed": 8, "micro_batch": 1, "modulation_on_host": False, "keeps_gelu": False}
     plain = run_of(short_run(run__name="plain"))
     monkeypatch.undo()
     go(plain)

@@ -41,7 +41,7 @@ def test_a_run_writes_no_more_than_was_said(short_run):
 def test_a_disk_that_is_too_small_is_said_before_the_first_step(short_run, monkeypatch):
     monkeypatch.setattr(outlook, "free_disk", lambda folder: 1000)
     warnings = [event.what for event in of_kind(go(run_of(short_run(train__steps=1))), Warned)]
-    assert any("may write" in what and "keep_checkpoints" in what for what in warnings)
+    assert any("may write" in what and "lower RANK" in what for what in warnings)
 
 
 def test_free_space_of_a_folder_that_is_not_there_yet(tmp_path):

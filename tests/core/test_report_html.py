@@ -1,5 +1,7 @@
 """The report as HTML: everything in it is escaped, and the file needs nothing else."""
 
+import re
+
 from core.analyzer.report import AnalysisReport, BucketRow, Coverage, Finding
 from core.analyzer.report_html import report_body, report_page
 from core.dataset.folder import open_dataset
@@ -16,19 +18,20 @@ def finding(check, severity, *photos, **changes):
 def test_the_three_gravest_checks_come_first_each_once():
     many = [finding("blur", "warning", "a"), finding("blur", "warning", "b"), finding("angles", "warning"), finding("soft", "note", "c"), finding("trigger", "error", "d"), finding("crop", "warning", "e", "f", "g")]
     ordered = sorted(many, key=lambda one: ("error", "warning", "note").index(one.severity))
-    assert [one.check for one in report(*ordered).top_fixes] == ["trigger", "crop", "blur"]
+    assert [one.check for one in report(*ordered).top_fixes] == ["trigger", "angles", "crop"]
 
 
 def test_every_text_is_escaped_and_photos_without_an_address_have_no_picture():
     body = report_body(report(finding("blur", "warning", "<p>", "gone", value=0.61, threshold=0.55)), lambda name: f"x?{name}&" if name != "gone" else None)
     assert "<i>" not in body.replace("<i style", "") and "&lt;i&gt;" in body and 'src="x?&lt;p&gt;&amp;"' in body and "<b>," not in body
-    assert body.count("<img") == 1 and "measured 0.61, threshold 0.55" in body
+    assert body.count("<img") == 1 and "Blur 61%; sharp faces stay below 55%." in body
 
 
 def test_the_coverage_picture_counts_and_marks_what_is_missing():
-    coverage = Coverage(cells={"front view, portrait": 4, "profile view left, full body": 1}, lightness=(40.0, 71.0))
+    coverage = Coverage(cells={"front view, portrait": 4, "profile view left, full body": 1}, lightness=(40.0, 71.0), side=(0.3, -0.4), warmth=(15.0, 35.0))
     body = report_body(report(coverage=coverage), lambda name: None)
-    assert body.count("class='none'>0<") == 13 and ">4<" in body and body.count("<i style") == 2 and "40 to 71" in body
+    assert body.count("class='none'>none<") == 13 and ">4<" in body and "brightness: 2 photos from 40 to 71" in body
+    assert [int(share) for share in re.findall(r"<i style='left: calc\((\d+)%", body)] == [40, 71, 0, 100, 50, 100]  # light from the left stands left
     assert "coverage" not in report_body(report(), lambda name: None)
 
 

@@ -117,3 +117,22 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "output").write_text("a file in the way")
     with pytest.raises(UserError), RunStore(tmp_path / "output").exclusive("training 'anna'"):
         pass
+
+
+def test_a_request_is_granted_once_and_a_new_job_begins_without_any(store):
+    store.root.mkdir()
+    store.save_request().make()
+    wishes = store.wishes()
+    assert wishes.save() and not wishes.save() and not wishes.sample()
+    store.save_request().make()
+    store.sample_request().make()
+    store.stop_request().make()
+    with store.exclusive("training 'anna'"):
+        assert not wishes.save() and not wishes.sample() and not store.stop_request().is_made()
+
+
+def test_the_preset_of_a_run_is_written_down_and_old_runs_have_none(store):
+    store.root.mkdir()
+    store.create(parse_settings({"run.name": "anna"}), "fast")
+    assert store.load("anna").preset == "fast"
+    assert new_run(store, "berta").preset == ""

@@ -1,5 +1,6 @@
 """Text-encoder training on the pocket FLUX: what is trained when, that it is resumed exactly, and what goes into the file."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,17 +9,20 @@ import torch
 from diffusers import FluxPipeline
 
 from core.dataset.folder import open_dataset
+from core.doctor.finished import finished_without_encoder
 from core.errors import Refused
-from core.evaluation.evaluate import encode_for_grid
+from core.evaluation.encode import pooled_of
 from core.evaluation.grid import GridRequest
 from core.events import Phase, ReportSaved
-from core.flux.encode import encode_prompt
-from core.flux.lora_file import load_lora_weights, read_lora_header
+from core.flux.encode import PromptEmbeds, encode_prompt
+from core.flux.lora_file import load_encoder_weights, load_lora_weights, read_lora_header
 from core.flux.model_folder import open_model_folder
 from core.flux.models import choose_hardware, load_text_encoders
+from core.runs import RunStore
 from core.settings import POCKET_FLUX
-from core.training.advice import advise_text_encoder, is_known_word
+from core.training.advice import Finished, advise_text_encoder, is_known_word
 from core.training.text_encoder import build_text_encoder
+from tests.core.logs import log_of
 from tests.core.training import after_steps, encoder_weights_of, go, losses_of, of_kind, run_of, same, weights_of
 
 
@@ -120,6 +124,28 @@ def test_advice_follows_the_guide(photos, tmp_path):
     assert "too few" in few.reasons[0] and "knows already" in many.reasons[0] and "new to the text encoder" in new.reasons[0]
 
 
+def test_a_weak_person_in_a_finished_run_speaks_for_it_and_a_clear_one_against(photos, tmp_path):
+    many = replace(open_dataset(photos), samples=open_dataset(photos).samples * 3)
+    weak, clear = (advise_text_encoder(many, "ohwx", tmp_path, Finished("anna", likeness)) for likeness in (0.62, 0.8))
+    assert weak.recommended and "only weakly (likeness 0.62, weak)" in weak.reasons[-1] and "anna" in weak.reasons[-1]
+    assert not clear.recommended and "without it (likeness 0.80, good)" in clear.reasons[-1]
+    assert not advise_text_encoder(open_dataset(photos), "ohwx", tmp_path, Finished("anna", 0.3)).recommended  # six photos
+
+
+def test_the_run_that_speaks_is_the_newest_finished_one_on_these_photos_with_a_frozen_encoder(short_run, photos):
+    settings = [short_run(run__name=name, text_encoder__enabled=encoder) for name, encoder in (("old", 0), ("new", 0), ("trained", 1), ("broken", 0))]
+    runs = [run_of(one) for one in settings]
+    store = RunStore(runs[0].output)
+    assert finished_without_encoder(str(photos), store) is None
+    for number, (run, likeness) in enumerate(zip(runs, (0.5, 0.6, 0.7, 0.8), strict=True)):
+        os.utime(run.folder / "run.json", (number, number))
+        for event in log_of([likeness], ended=run.name != "broken"):
+            run.log.append(event)
+    assert finished_without_encoder(str(photos), store) == Finished("new", 0.6) and finished_without_encoder("data/other", store) is None
+    (runs[1].folder / "run.json").write_text("{")
+    assert finished_without_encoder(str(photos), store) == Finished("old", 0.5)
+
+
 def test_a_word_is_looked_up_in_the_shipped_tokenizer():
     assert is_known_word("beach", Path(POCKET_FLUX)) and is_known_word("ohwx", Path(POCKET_FLUX)) is False and is_known_word("ohwx", Path("nowhere")) is None
 
@@ -155,8 +181,8 @@ def test_the_grid_scales_the_text_encoder_too(short_run):
     go(run)
     request = GridRequest(lora=run.lora_file.name, model_path=POCKET_FLUX, prompts=("ohwx woman", "a beach"), strengths=(0.0, 0.5, 1.0), width=64, height=64, num_inference_steps=1)
     model, hardware = open_model_folder(Path(POCKET_FLUX)), choose_hardware("fp32")
-    embeds = encode_for_grid(request, read_lora_header(run.lora_file), model, hardware)
+    file = read_lora_header(run.lora_file)
+    rows = pooled_of(load_encoder_weights(file), request, file, model, hardware)[0]
     plain = encode_prompt(load_text_encoders(model, hardware, 512), "ohwx woman")
-    rows = embeds[0].pooled_prompt_embeds
     assert rows.shape[0] == 3 and torch.allclose(rows[:1], plain.pooled_prompt_embeds, atol=1e-6) and not torch.allclose(rows[0], rows[2], atol=1e-3)
-    assert torch.equal(embeds[0].rows(slice(1, 3)).pooled_prompt_embeds, rows[1:3])
+    assert torch.equal(PromptEmbeds(plain.prompt_embeds, rows).rows([1, 2]).pooled_prompt_embeds, rows[1:3])

@@ -11,10 +11,12 @@ from core.errors import Refused
 from core.evaluation.grid import GridRequest, StrengthGrid, evaluations_folder, save_grid
 from core.events import RunFailed, RunFinished
 from core.jobs import Worker
+from core.run_queue import RunQueue
 from core.runs import RunStore
 from core.settings import parse_settings
 from core.tasks import analysis_folder, purge_log, start_purge
 from core.traces import purge, traces_of
+from core.trash import Trash
 
 
 @pytest.fixture
@@ -148,3 +150,18 @@ def test_no_second_person_of_a_name(house, name):
     with pytest.raises(Refused):
         create_subject(name, house[0] / "data")
     assert everything(house[0]) == before
+
+
+def test_deleted_and_waiting_runs_of_a_person_go_with_the_person_and_others_stay(house):
+    root, store = house
+    trash, queue = Trash(store), RunQueue(store.root)
+    for name in ("anna", "berta"):
+        queue.add(parse_settings({"run.name": f"{name}-next", "dataset.folder": str(root / "data" / name)}), "fast")
+        trash.delete(f"{name}-run")
+    found = {trace.what: trace.files for trace in traces(house).goes}
+    assert found["deleted runs with their LoRAs"] == 5 and found["strength grids"] == 2
+    worker = Worker()
+    start_purge(worker, str(root / "data" / "anna"), False, store)
+    assert worker.wait(20) and purge_log(store).ended().kind == "finished"
+    assert [deleted.name for deleted in trash.listing()] == ["berta-run"]
+    assert [waiting.name for waiting in queue.read().waiting] == ["berta-next"]

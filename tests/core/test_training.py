@@ -3,19 +3,22 @@
 import errno
 import json
 import math
+import shutil
 
 import pytest
 import torch
 from diffusers.optimization import get_scheduler
 
+import core.training.ending as ending_module
 import core.training.measure as measure_module
 import core.training.prepare as prepare_module
 import core.training.step as step_module
 import core.training.train as train_module
-from core.durable import NO_SPACE
+from core.durable import MANIFEST, NO_SPACE, publish_folder
 from core.errors import Refused, UserError
 from core.events import CheckpointSaved, FixedNoiseLoss, ImageSaved, ReportSaved, RunStopped, StepDone, Warned
-from core.runs import RunStore
+from core.jobs import drain
+from core.runs import RunStore, Wishes
 from core.settings import OptimizerSettings
 from core.training.batches import batch_at, batches_of_epoch
 from core.training.cache import Cache, cache_key
@@ -63,6 +66,40 @@ def test_a_stopped_and_resumed_run_equals_an_unbroken_one_bit_for_bit(short_run,
     assert all(torch.equal(expected[name], got[name]) for name in expected)
     losses = [[event.loss for event in run.log.read()[0] if isinstance(event, StepDone)] for run in (whole, broken)]
     assert losses[0] == losses[1]
+
+
+def test_a_wish_is_granted_between_two_steps_and_changes_nothing_else(short_run):
+    plain, asked = (run_of(short_run(run__name=name, train__save_every=100, train__validate_every=0)) for name in ("plain", "asked"))
+    go(plain)
+    store = RunStore(asked.output)
+    events = []
+    for event in train(asked, never, False, None, store.wishes()):
+        asked.log.append(event)
+        events.append(event)
+        if isinstance(event, StepDone) and event.step == 2:
+            store.save_request().make()
+            store.sample_request().make()
+    assert [event.step for event in of_kind(events, CheckpointSaved)] == [2, 4] and {event.step for event in of_kind(events, ImageSaved)} == {2}
+    kinds = [event.kind for event in events]
+    assert kinds.index("report") < kinds.index("step", kinds.index("image")), "the LoRA can be looked at before the next step"
+    assert not store.save_request().is_made() and not store.sample_request().is_made()
+    expected, got = weights_of(plain), weights_of(asked)
+    assert all(torch.equal(expected[name], got[name]) for name in expected)
+
+
+def test_a_wished_save_without_space_is_said_and_training_goes_on(short_run, monkeypatch):
+    run = run_of(short_run(train__save_every=100))
+    wishes = iter([True, False, False, False])
+    whole = ending_module.save_lora_file
+
+    def full_once(*arguments):
+        monkeypatch.setattr(ending_module, "save_lora_file", whole)
+        raise OSError(min(NO_SPACE), "no space")
+
+    monkeypatch.setattr(ending_module, "save_lora_file", full_once)
+    events = list(train(run, never, False, None, Wishes(save=lambda: next(wishes))))
+    assert any("No space for the LoRA of step 1" in event.what for event in of_kind(events, Warned))
+    assert events[-1].kind == "finished" and run.lora_file.is_file()
 
 
 def test_a_run_killed_between_checkpoints_repeats_only_the_lost_steps(short_run):
@@ -116,11 +153,11 @@ def test_a_full_disk_costs_a_checkpoint_not_the_run(short_run, monkeypatch):
     run = run_of(short_run())
     real, failures = train_module.save_checkpoint, []
 
-    def full_once(state, run, held_out_loss):
+    def full_once(state, run, *more):
         if not failures:
             failures.append(state.step)
             raise OSError(next(iter(NO_SPACE)), "full")
-        return real(state, run, held_out_loss)
+        return real(state, run, *more)
 
     monkeypatch.setattr(train_module, "save_checkpoint", full_once)
     events = go(run)
@@ -139,19 +176,51 @@ def test_samples_that_cannot_be_drawn_cost_no_run(short_run, monkeypatch, fault,
     assert sum(words in event.what for event in of_kind(events, Warned)) == 3  # at steps 0, 2 and 4
 
 
+@pytest.mark.parametrize("number", sorted(NO_SPACE))
+def test_a_disk_or_quota_that_stays_full_ends_the_run_with_the_remedy_and_what_was_kept(short_run, monkeypatch, number):
+    run = run_of(short_run(train__steps=5))
+    real = train_module.save_checkpoint
+    monkeypatch.setattr(train_module, "save_checkpoint", lambda state, *rest: real(state, *rest) if state.step < 4 else (_ for _ in ()).throw(OSError(number, "full", "checkpoints")))
+    last = drain(lambda: train(run, never, False), run.log)
+    assert last.kind == "failed" and "no space left" in last.what and "then resume" in last.fix
+    assert [event.step for event in of_kind(run.log.read()[0], StepDone)] == [1, 2, 3, 4, 5] and run.checkpoints()[0][0] == 2
+    monkeypatch.undo()
+    assert go(run, resume=True)[-1].kind == "finished"
+
+
+def test_a_read_only_place_is_named_with_the_remedy(short_run, monkeypatch):
+    run = run_of(short_run())
+    monkeypatch.setattr(train_module, "save_checkpoint", lambda *_: (_ for _ in ()).throw(OSError(errno.EROFS, "Read-only file system", "output")))
+    last = drain(lambda: train(run, never, False), run.log)
+    assert last.kind == "failed" and "cannot be written" in last.what and "OUT_DIR" in last.fix
+
+
+@pytest.mark.parametrize("part", ["optimizer.pt", "lora.safetensors", "average.safetensors"])
+def test_a_checkpoint_without_a_part_of_its_state_is_refused_and_a_warm_start_offered(short_run, part):
+    run = run_of(short_run(train__ema_decay=0.5))
+    go(run, after_steps(2, run))
+    folder = run.checkpoints()[0][1]
+    publish_folder(folder, lambda new: [shutil.copy(file, new) for file in folder.iterdir() if file.name not in (part, MANIFEST)])  # sealed again: whole, but of something else
+    with pytest.raises(UserError, match="not complete") as raised:
+        go(run, resume=True)
+    assert "RESUME_FROM" in raised.value.fix
+
+
 def test_another_disk_fault_ends_the_run(short_run, monkeypatch):
     monkeypatch.setattr(train_module, "save_checkpoint", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "broken")))
     with pytest.raises(OSError, match="broken"):
         go(run_of(short_run()))
 
 
-def test_a_warm_start_goes_on_from_a_lora_and_refuses_another_rank(short_run):
+def test_a_warm_start_goes_on_from_a_lora_and_refuses_another_rank_or_other_layers(short_run):
     first = run_of(short_run(run__name="phase1"))
     last_loss = of_kind(go(first), FixedNoiseLoss)[-1].loss
     second = run_of(short_run(run__name="phase2", run__warm_start=first.lora_file))
     assert of_kind(go(second), FixedNoiseLoss)[0].loss == pytest.approx(last_loss, rel=1e-3)
-    with pytest.raises(Refused, match="rank 4"):
-        go(run_of(short_run(run__name="phase3", run__warm_start=first.lora_file, lora__rank=8, lora__alpha=8)))
+    for number, changes in enumerate(({"lora__rank": 8, "lora__alpha": 8}, {"lora__targets": "attn"}, {"lora__targets": "blocks"})):
+        with pytest.raises(Refused, match="rank 4") as raised:
+            go(run_of(short_run(run__name=f"phase-{3 + number}", run__warm_start=first.lora_file, **changes)))
+        assert "RANK=4" in raised.value.fix
 
 
 def test_photos_without_captions_are_trained_and_named(short_run, photos, tmp_path):

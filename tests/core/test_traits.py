@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.dataset.traits import genders_in, traits_in, without_traits
+from core.dataset.traits import gender_of_person, traits_in, without_traits
 
 CLAIMS = [
     ("ohwx, a woman with blonde hair in a red dress", [("hair colour", "blond")], "ohwx, a woman in a red dress"),
@@ -12,9 +12,17 @@ CLAIMS = [
     ("ohwx man with green eyes and a hat", [("eye colour", "green")], "ohwx man with a hat"),
     ("ohwx man, short curly dark brown hair, pale skin, in a park", [("hair colour", "brown"), ("skin", "light")], "ohwx man, in a park"),
     ("ohwx, an old woman next to an old car", [("age", "old")], "ohwx, a woman next to an old car"),
+    ("ohwx woman with dark hair tied back, in a red dress", [("hair tone", "dark")], "ohwx woman with hair tied back, in a red dress"),
+    ("ohwx woman with long brown hair in a ponytail and a hat", [("hair colour", "brown")], "ohwx woman with hair in a ponytail and a hat"),
+    ("ohwx woman at a desk, her hair is dark brown", [("hair colour", "brown")], "ohwx woman at a desk"),
+    ("ohwx man, his eyes are blue, smiling", [("eye colour", "blue")], "ohwx man, smiling"),
+    ("ohwx woman in her late forties on a sofa", [("age", "in years")], "ohwx woman on a sofa"),
+    ("ohwx man with salt-and-pepper hair and a tanned face", [("hair colour", "gray"), ("skin", "tanned")], "ohwx man"),
+    ("ohwx man with a scar on the left cheek in a park", [("skin", "marked")], "ohwx man in a park"),
+    ("ohwx woman with freckles across her nose and a hat", [("skin", "freckled")], "ohwx woman with a hat"),
     ("a middle-aged man reading", [("age", "middle-aged")], "a man reading"),
 ]
-SILENT = ["ohwx, a woman in a black hat and brown coat", "ohwx, a woman, no blonde hair", "ohwx, white shirt, dark background, golden hour light", "ohwx in a blue room", ""]
+SILENT = ["ohwx, a woman in a black hat and brown coat", "ohwx, a woman, no blonde hair", "ohwx, white shirt, dark background, golden hour light", "ohwx in a blue room", "ohwx under a bald eagle", "ohwx with a white hair clip", "ohwx beside a statue of an old man", "ohwx with a scarf and wrinkles in the shirt", ""]
 
 
 @pytest.mark.parametrize(("text", "claims", "rest"), CLAIMS)
@@ -28,5 +36,12 @@ def test_clothes_light_and_denials_are_no_traits(text):
     assert traits_in(text) == () and without_traits(text) == text
 
 
-def test_gender_words_are_told_apart():
-    assert genders_in("a woman beside a lady") == {"woman"} and genders_in("a man and a girl") == {"man", "woman"} and genders_in("a person") == set()
+@pytest.mark.parametrize(
+    ("text", "gender"),
+    [
+        ("ohwx, a woman beside a lady", "woman"), ("portrait of ohwx man talking to a young woman", "man"), ("ohwx and two women on a bench", ""), ("ohwx between a man and a girl", ""),
+        ("a person beside a statue of an old man", ""), ("ohwx person, a man in rain", "man"), ("", ""),
+    ],
+)  # fmt: skip
+def test_only_the_person_has_a_gender_not_who_stands_beside(text, gender):
+    assert gender_of_person(text) == gender

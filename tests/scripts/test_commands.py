@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -66,17 +67,42 @@ def test_train_resume_and_evaluate_by_command(photos, tmp_path):
     drawn = call("scripts/evaluate.py", "anna", "--strengths", "0", "1", variables=variables)
     assert drawn.returncode == 0, drawn.stderr
     sheets = list((tmp_path / "output" / "evaluations").glob("anna-*/grid.png"))
-    assert len(sheets) == 1 and len(list(sheets[0].parent.glob("row-*.png"))) == 8
+    assert len(sheets) == 1 and len(list(sheets[0].parent.glob("row-*.png"))) == 16
+    assert "likeness" in drawn.stdout and "not measured" in drawn.stdout
+    compared = call("scripts/evaluate.py", "--compare", "anna", sheets[0].parent.name, "--json", tmp_path / "table.json", variables=variables)
+    assert compared.returncode == 0 and len(json.loads((tmp_path / "table.json").read_text())) == 2, compared.stderr
     elsewhere = call("scripts/evaluate.py", "nobody", variables=variables)
     assert elsewhere.returncode == 2 and "anna" in elsewhere.stderr
 
 
 def test_the_analysis_is_the_pages_and_json_too(photos, tmp_path):
-    result = call("scripts/analyze_dataset.py", "--preset", "demo", "--json", tmp_path / "report.json", variables=demo(photos, tmp_path))
-    assert result.returncode == 0 and "6 readable photos; 15 are needed" in result.stdout
-    assert json.loads((tmp_path / "report.json").read_text())["verdict"] == "fix first"
+    result = call("scripts/analyze_dataset.py", "--preset", "demo", "--json", tmp_path / "report.json", "--html", tmp_path / "report.html", variables=demo(photos, tmp_path))
+    assert result.returncode == 0 and "6 readable photos; 15 are needed" in result.stdout and "First:\n  1. " in result.stdout
+    assert "Photos by angle and framing" in result.stdout and "cut away" in result.stdout and "Reading photos" in result.stderr
+    report, page = json.loads((tmp_path / "report.json").read_text()), (tmp_path / "report.html").read_text()
+    assert report["verdict"] == "fix first" and report["top_fixes"][0]["check"] == "count"
+    assert report["summary"] in page and not re.search(r"""(?:src|href)=['"](?!data:|#)|url\(|@import|<script|<link""", page)
     missing = call("scripts/analyze_dataset.py", variables={"DATA_DIR": "/nowhere", "OUT_DIR": tmp_path})
     assert missing.returncode == 2 and "Traceback" not in missing.stderr
+
+
+def test_photos_are_captioned_by_command_and_a_dry_run_writes_nothing(photos, tmp_path):
+    folder = tmp_path / "anna"
+    shutil.copytree(photos, folder, ignore=shutil.ignore_patterns(".studio", "photo-0[12].txt"))
+    before = {file.name: file.read_bytes() for file in folder.glob("*.txt")}
+
+    def caption(*arguments):
+        return call("scripts/caption_dataset.py", folder, "--preset", "demo", *arguments, variables={"OUT_DIR": tmp_path / "output"})
+
+    dry = caption("--dry-run")
+    assert dry.returncode == 0 and dry.stdout.count("  new: ohwx ") == 2 and "Nothing was written" in dry.stdout, dry.stderr
+    assert {file.name: file.read_bytes() for file in folder.glob("*.txt")} == before
+    done = caption()
+    assert done.returncode == 0 and "2 captions written" in done.stdout and {file.name: file.read_bytes() for file in folder.glob("*.txt") if file.name in before} == before
+    assert len(list(folder.glob("*.txt"))) == 6
+    for arguments, words in (((), "has a caption"), (("--which", "all", "--captioner", "/nowhere"), "holds no model")):
+        refused = caption(*arguments)
+        assert refused.returncode == 2 and words in refused.stderr and "Traceback" not in refused.stderr
 
 
 @pytest.mark.parametrize("profile", ["", "medium"])

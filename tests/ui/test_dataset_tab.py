@@ -47,6 +47,11 @@ def picked(current, *selected):
     return json.dumps({"current": current, "selected": selected})
 
 
+def typed(name, text):
+    """As photos.js sends it once a key was pressed in the box."""
+    return Edited(name=name, text=text, typed=True).model_dump_json()
+
+
 def caption(folder, name):
     return read_caption(folder / f"{name}.txt").text
 
@@ -61,7 +66,7 @@ def test_names_and_captions_are_shown_as_text(tab, folder):
 def test_what_was_typed_is_saved_when_another_photo_is_picked(tab, folder):
     large, text, checks, edited, *_ = tab.pick(str(folder), "ohwx", picked("a"), "", "")
     assert "a.png" in large and text == "ohwx man, a" and read_edited(edited) == Edited(name="a", text=text) and "stands in front" in checks
-    _, text, _, edited, grid, *_ = tab.pick(str(folder), "ohwx", picked("b"), edited, "ohwx man, in rain")
+    _, text, _, edited, grid, *_ = tab.pick(str(folder), "ohwx", picked("b"), typed("a", text), "ohwx man, in rain")
     assert caption(folder, "a") == "ohwx man, in rain" and text == EVIL and read_edited(edited).name == "b" and "in rain" in grid
     tab.pick(str(folder), "ohwx", picked("a"), edited, EVIL)
     assert caption(folder, "b") == EVIL
@@ -69,17 +74,25 @@ def test_what_was_typed_is_saved_when_another_photo_is_picked(tab, folder):
     assert caption(folder, "a") == "ohwx man, a"
 
 
+def test_what_nobody_typed_is_never_saved(tab, folder):
+    """A slow browser sends the name of the next photo while the box still holds the caption of the one before."""
+    grid_of_b = tab.pick(str(folder), "ohwx", picked("b"), edited_as("b", EVIL), "ohwx man, a")
+    assert caption(folder, "b") == EVIL and read_edited(grid_of_b[3]) == Edited(name="b", text=EVIL)
+    *_, undo, _ = tab._acting(EDITS["exclude"])(str(folder), "ohwx", picked("b"), edited_as("b", EVIL), "ohwx man, a")
+    assert caption(folder, "b") == EVIL and undo["value"] == "Undo: exclude b"
+
+
 def test_the_caption_of_a_photo_that_is_gone_stops_nothing(tab, folder):
     (folder / "a.png").unlink()
     with pytest.warns(UserWarning, match="typed for a was not saved"):
-        large, *_ = tab.pick(str(folder), "ohwx", picked("b"), edited_as("a", "ohwx man, a"), "typed")
+        large, *_ = tab.pick(str(folder), "ohwx", picked("b"), typed("a", "ohwx man, a"), "typed")
     assert "b.png" in large and caption(folder, "a") == "ohwx man, a"
 
 
 def test_a_caption_that_was_changed_elsewhere_is_not_overwritten(tab, folder):
     write_caption(folder / "a.txt", "ohwx man, by somebody else")
     with pytest.warns(UserWarning, match="typed.*It was changed elsewhere"):
-        tab.pick(str(folder), "ohwx", picked("b"), edited_as("a", "ohwx man, a"), "typed")
+        tab.pick(str(folder), "ohwx", picked("b"), typed("a", "ohwx man, a"), "typed")
     assert caption(folder, "a") == "ohwx man, by somebody else"
 
 

@@ -2,12 +2,15 @@ import typing
 
 import pytest
 
-from core.events import CheckpointSaved, FixedNoiseLoss, ImageSaved, Phase, ReportSaved, RunEvent, RunFailed, RunFinished, RunStarted, RunStopped, StepDone, Warned
+from core.events import CheckpointSaved, FixedNoiseLoss, ImageSaved, Phase, ReportSaved, RunEvent, RunFailed, RunFinished, RunStarted, RunStopped, StepDone, StoppedEarly, Warned
+from tests.core.logs import likeness
+from ui.likeness_view import early_html, likeness_frame, likeness_html
 from ui.run_view import RunView, fold, plot_points
 
 ONE_OF_EACH = [
     Phase(what="Encoding", done=1, total=3), RunStarted(job="train", name="a", steps=10), StepDone(step=1, loss=2.0, learning_rate=1e-4, grad_norm=0.5, seconds=0.5, memory_gib=1.5),
     FixedNoiseLoss(step=1, loss=1.9), ImageSaved(step=1, prompt="p", strength=1.0, seed=1, file="samples/a/1.webp"), CheckpointSaved(step=1, file="checkpoints/step-000001"), ReportSaved(what="lora", file="a.safetensors"),
+    likeness(1, 0.6), StoppedEarly(step=9, best_step=5, reason="No gain.", seconds_saved=90.0),
     Warned(what="careful"), RunStopped(step=1, seconds=3.0), RunFailed(what="broken"), RunFinished(seconds=3.0),
 ]  # fmt: skip
 
@@ -59,3 +62,33 @@ def test_a_shutdown_reads_as_interrupted_and_a_stop_as_stopped():
 def test_held_out_losses_have_a_curve_of_their_own():
     points = plot_points(fold([RunStarted(job="train", name="a", steps=9), FixedNoiseLoss(step=3, loss=0.3, held_out=0.4)]))
     assert points == [(3, 0.3, "fixed noise"), (3, 0.4, "held out")]
+
+
+def test_likeness_is_a_curve_a_word_and_a_line_of_the_log():
+    events = [RunStarted(job="train", name="a", steps=400), likeness(0, 0.1), likeness(100, 0.55), likeness(200, 1.4)]
+    view = fold(events)
+    assert likeness_frame(view).values.tolist() == [[0, 0.1, "samples"], [100, 0.55, "samples"], [200, 1.2, "samples"]]
+    assert "Likeness 1.40, excellent" in likeness_html(view, events) and view.log[-1][1] == "step 200  likeness 1.40, excellent"
+
+
+def test_without_a_face_nothing_is_claimed():
+    faceless = likeness(100, None, spread=None, faces=0, nearest=None)
+    view = fold([faceless])
+    assert "not known: no face in 2 samples" in likeness_html(view, [faceless]) and likeness_frame(view).empty
+    assert "a face in 1 of 2 samples" in likeness_html(fold([likeness(100, 0.7, faces=1)]), [])
+
+
+def test_before_the_first_samples_of_the_lora_there_is_no_word():
+    assert likeness_html(fold([likeness(0, 0.1)]), [likeness(0, 0.1)]) == ""
+
+
+def test_signs_stand_under_the_curve_with_their_numbers_and_a_name_is_only_text():
+    events = [RunStarted(job="train", name="a", steps=100), likeness(100, 0.8, nearest=0.97).model_copy(update={"nearest_photo": "<img src=x>"})]
+    shown = likeness_html(fold(events), events)
+    assert "Copying a photo." in shown and "0.970" in shown and "<img" not in shown
+
+
+def test_an_early_stop_says_what_it_kept_and_saved():
+    words = early_html(StoppedEarly(step=300, best_step=200, reason="No gain since.", seconds_saved=3900.0, money_saved=0.75))
+    assert "step 300" in words and "1 h 05 min" in words and "0.75" in words and "The LoRA is that of step 200. No gain since." in words
+    assert "machine costs" not in early_html(StoppedEarly(step=300, best_step=200, reason="", seconds_saved=60.0))

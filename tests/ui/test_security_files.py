@@ -209,13 +209,14 @@ class Boom:
 def test_weights_that_lie_are_refused_and_run_no_code(running, name, data):
     """Through the page: chosen for a strength grid, which runs as a job of the running studio."""
     from core.evaluation.grid import GridRequest
+    from core.evaluation.job import EvaluationJob
     from core.tasks import grid_log, start_evaluation
 
     file = running.output / f"{name}.safetensors"
     file.write_bytes(data)
     try:
         request = GridRequest(lora=file.name, model_path="presets/pocket-flux", prompts=("a person",), strengths=(1.0,), seed=1, width=64, height=64, num_inference_steps=1, guidance_scale=3.5, text_length=64, precision="fp32")
-        grid = start_evaluation(running.studio.trainer, request, running.studio.store)
+        grid = start_evaluation(running.studio.trainer, EvaluationJob(aim="grid", request=request), running.studio.store)
         assert running.studio.trainer.wait(120)
         last = grid_log(grid, running.studio.store).ended()
         assert last.kind == "failed" and last.fix and not os.path.exists("/tmp/studio-was-owned")

@@ -8,7 +8,7 @@ from core.runs import EventLog, RunStore, training_words
 from core.settings import parse_settings
 from ui.layout import build_page
 from ui.run_view import fold
-from ui.settings_form import SettingsForm
+from ui.settings_form import WITH_PHOTOS, SettingsForm
 from ui.studio import Studio
 from ui.training_tab import TrainingTab, state_of, status_html
 
@@ -50,13 +50,13 @@ def test_the_state_is_the_logs_corrected_by_who_is_alive(events, live, state):
 def test_the_timer_shows_a_run_and_then_sends_nothing_until_something_changes(studio):
     run = run_with(studio, "anna", STARTED, STEP)
     tick = tick_of(studio)
-    first = tick(((), (), ()), "data/demo-subject", None, None, None)
+    first = tick(((), (), (), ()), "data/demo-subject", None, None, None, None, "ohwx", 128)
     assert "Interrupted" in texts_of(first) and "step 4 of 10" in texts_of(first)
-    second = tick(first[0], "data/demo-subject", "anna", None, None)
+    second = tick(first[0], "data/demo-subject", "anna", None, None, None, "ohwx", 128)
     assert second[0] == first[0] and "Interrupted" not in texts_of(second)
     run.log.append(Phase(what="Encoding captions"))
     with studio.store.exclusive(training_words("anna")):
-        third = tick(second[0], "data/demo-subject", "anna", None, None)
+        third = tick(second[0], "data/demo-subject", "anna", None, None, None, "ohwx", 128)
     assert "Training" in texts_of(third) and "Encoding captions" in texts_of(third)
 
 
@@ -64,7 +64,7 @@ def test_the_timer_shows_a_run_and_then_sends_nothing_until_something_changes(st
 def test_a_damaged_run_is_said_and_the_page_stays_up(studio, damage):
     damage(run_with(studio, "anna", STARTED))
     tick = tick_of(studio)
-    values = tick(((), (), ()), "data/demo-subject", "anna", None, None)
+    values = tick(((), (), (), ()), "data/demo-subject", "anna", None, None, None, "ohwx", 128)
     assert "failure" in texts_of(values)
 
 
@@ -101,8 +101,11 @@ def test_a_path_of_no_listing_is_refused(studio):
 
 
 def test_class_photos_show_how_far_they_are_and_how_they_ended(studio, tmp_path):
-    with gr.Blocks():
-        tab = TrainingTab(studio, SettingsForm(studio, studio.resolved("demo")), "demo")
+    with gr.Blocks() as page:
+        form = SettingsForm(studio, studio.resolved("demo"))
+        for key in WITH_PHOTOS:
+            form.place(key)
+        tab = TrainingTab(studio, form, "demo", page)
     assert tab.render(None, ())[1][-1] == ""
     tab.class_log = EventLog(tmp_path / "class-photos.jsonl")
     tab.class_log.append(Phase(what="Drawing class photos", done=12, total=40))

@@ -8,6 +8,7 @@ import gradio as gr
 from ui.layout import build_page
 from ui.server.downloads import CountDownloads
 from ui.server.files import add_file_routes
+from ui.server.runs import add_run_routes
 from ui.server.scripts import HEAD as SCRIPTS
 from ui.server.scripts import add_script_routes
 from ui.server.serve import secrets_folder
@@ -29,6 +30,7 @@ def build_app(studio: Studio) -> fastapi.FastAPI:
     add_file_routes(app, studio)
     add_upload_routes(app, studio)
     add_script_routes(app)
+    add_run_routes(app, studio)
     page = build_page(studio).queue(default_concurrency_limit=8, max_size=200)
     gr.mount_gradio_app(
         app, page, path="/", theme=theme(), css=CSS, head=HEAD + SCRIPTS, footer_links=[], show_error=False, run_history=False, enable_monitoring=False, ssr_mode=False,

@@ -9,18 +9,19 @@ from urllib.parse import quote
 from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse, PlainTextResponse
 
-from core.analyzer.report import read_report
 from core.analyzer.report_html import report_page
 from core.dataset.folder import open_dataset, sample_named
 from core.dataset.imaging import thumbnail
 from core.errors import UserError
-from core.tasks import lora_names, report_file
+from core.evaluation.grid import HTML_FILE, evaluations_folder, grid_names
+from core.tasks import kept_report, lora_names
 from ui.studio import Studio
 
 PICTURE_TYPES = {".webp": "image/webp", ".png": "image/png"}
 LARGEST_THUMBNAIL = 1024
 UNREADABLE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100"><rect width="100" height="100" fill="#eee"/><text x="50" y="54" font-family="sans-serif" font-size="11" text-anchor="middle" fill="#8a1f11">cannot be read</text></svg>'
 KEEP = {"cache-control": "private, max-age=86400", "x-content-type-options": "nosniff"}
+DOWNLOAD = {"x-content-type-options": "nosniff"}
 
 
 def add_file_routes(app: FastAPI, studio: Studio) -> None:
@@ -45,7 +46,7 @@ def add_file_routes(app: FastAPI, studio: Studio) -> None:
 
     @app.get("/report")
     def report(folder: str) -> Response:
-        found = read_report(report_file(folder, studio.store)) if folder in studio.listing("dataset") else None
+        found = kept_report(folder, studio.store)[0] if folder in studio.listing("dataset") else None
         if found is None:
             return _not_found()
         try:
@@ -54,6 +55,16 @@ def add_file_routes(app: FastAPI, studio: Studio) -> None:
             return _not_found()
         disposition = f"attachment; filename*=UTF-8''{quote(Path(folder).name)}-report.html"
         return Response(page, media_type="text/html; charset=utf-8", headers={"content-disposition": disposition, "x-content-type-options": "nosniff"})
+
+    @app.get("/sheet/{name}")
+    def sheet(name: str) -> Response:
+        file = evaluations_folder(studio.store.root) / name / HTML_FILE if name in grid_names(studio.store.root) else None
+        return FileResponse(file, media_type="text/html; charset=utf-8", filename=f"{name}.html", headers=DOWNLOAD) if file and file.is_file() else _not_found()
+
+    @app.get("/card/{name}")
+    def card(name: str) -> Response:
+        file = (studio.store.root / name).with_suffix(".md") if name in lora_names(studio.store) else None
+        return FileResponse(file, media_type="text/markdown; charset=utf-8", filename=file.name, headers=DOWNLOAD) if file and file.is_file() else _not_found()
 
     @app.get("/lora/{name}")
     def lora(name: str) -> Response:

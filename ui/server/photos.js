@@ -23,6 +23,19 @@
 
   const tell = () => write("picked", JSON.stringify({ current, selected: [...selected], told: (told += 1) }));
 
+  // The page is told whose caption was typed into, and again after an answer came between two keys.
+  let typedFor = null;
+  function markTyped(isTyping) {
+    const field = document.querySelector("#edited textarea, #edited input");
+    if (!field?.value) return;
+    const edited = JSON.parse(field.value);
+    if (isTyping) typedFor = edited.name;
+    else if (typedFor !== edited.name) typedFor = null;
+    if (typedFor && !edited.typed) write("edited", JSON.stringify({ ...edited, typed: true }));
+  }
+  document.addEventListener("input", (event) => event.target.closest?.("#caption") && markTyped(true));
+  for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, () => markTyped(false), { capture: true });
+
   function draw() {
     for (const item of items()) {
       const isCurrent = nameOf(item) === current;

@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse, PlainTextResponse
 
-SCRIPTS = ("upload.js", "photos.js")
+SCRIPTS = ("upload.js", "photos.js", "cells.js", "doctor.js", "studio.js")
 HEAD = "".join(f'<script src="scripts/{name}" defer></script>' for name in SCRIPTS)
 
 

@@ -99,6 +99,7 @@ def leave(server: Server, studio: Studio) -> None:
 
 
 def ask_to_save(studio: Studio) -> None:
+    studio.runner.end()
     if studio.trainer.is_busy():
         studio.store.stop_request().make("shutdown")
     if studio.captioner.is_busy():

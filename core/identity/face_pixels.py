@@ -40,7 +40,7 @@ class Light(BaseModel):
 
 def sharpness_of(image: Image.Image, face: Face) -> Sharpness:
     gray = np.asarray(_square(image, face, SHARPNESS_SIDE, SHARPNESS_MARGIN).convert("L"), dtype=np.float64)
-    return Sharpness(laplacian=round(_laplacian_variance(gray), 1), reblur=round(max(_reblur(gray), _reblur(gray.T)), 3))
+    return Sharpness(laplacian=round(laplacian_variance(gray), 1), reblur=round(max(_reblur(gray), _reblur(gray.T)), 3))
 
 
 def light_of(image: Image.Image, face: Face) -> Light:
@@ -71,7 +71,8 @@ def _square(image: Image.Image, face: Face, side: int, margin: float) -> Image.I
     return Image.fromarray(padded).resize((side, side), Image.Resampling.BICUBIC)
 
 
-def _laplacian_variance(gray: np.ndarray) -> float:
+def laplacian_variance(gray: np.ndarray) -> float:
+    """Of a gray picture, (H, W) 0 to 255."""
     around = np.pad(gray, 1, mode="reflect")
     return float((around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2] + around[1:-1, 2:] - 4 * gray).var())
 

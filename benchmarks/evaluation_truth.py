@@ -1,0 +1,150 @@
+"""Do the measures name the fault that was planted, and only that one? Is the recommended checkpoint and strength better than the last one at 1.0?
+
+`python benchmarks/evaluation_truth.py` judges what benchmarks/planted_runs.py trained: one JSON line a row, then the confusion table. Goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from planted_runs import FAULTS, UNDERTRAINED_STEP, WORK
+
+from core.errors import UserError
+from core.evaluation.choice import load_choice, sources_of
+from core.evaluation.grid import FINAL, GridRequest
+from core.evaluation.job import EvaluationJob, grid_request
+from core.evaluation.perform import perform
+from core.evaluation.prompts import Prompt, prompts_file, read_prompts
+from core.evaluation.recommend import recommend
+from core.evaluation.scores import load_scores
+from core.events import RunEvent, RunFailed
+from core.jobs import drain
+from core.pocket.demo import demo_scenes
+from core.pocket.people import scene_caption
+from core.runs import EventLog, RunStore
+from core.settings import POCKET_FLUX
+
+SAMPLER_STEPS, SEEDS = 12, 2
+CHOSEN_FROM = ("good", "leaking")
+STRENGTHS = (0.6, 0.8, 1.0, 1.2)
+HELD_OUT_PROMPTS, HELD_OUT_SEED = 8, 77_000
+# Which measures should be flagged for which fault; leak for every run that was trained without regularization (planted_runs.py).
+EXPECTED = {
+    "good": (), "undertrained": ("likeness",), "leaking": ("leak into the class",), "copied": ("carbon copy", "leak into the class"), "angle-starved": ("head angles", "leak into the class"),
+    "blurred": ("sharpness", "leak into the class"), "overtrained": ("prompt adherence", "leak into the class"),
+}  # fmt: skip
+
+
+def judge(fault: str, person: int, work: Path) -> dict[str, object]:
+    """The measures of one planted run at strength 1."""
+    store, name = RunStore(work / "output"), f"{'good' if fault == 'undertrained' else fault}-{person}"
+    source = f"step-{UNDERTRAINED_STEP:06d}" if fault == "undertrained" else FINAL
+    request = request_for(name, store, read_prompts(prompts_file(POCKET_FLUX))).model_copy(update={"sources": (source,), "strengths": (0.0, 1.0)})
+    began = time.monotonic()
+    perform_all(EvaluationJob(aim="grid", request=request), f"truth-{fault}-{person}", store, work)
+    scores = load_scores(f"truth-{fault}-{person}", store.root)
+    assert scores is not None
+    measures = {measure.name: (None if measure.value is None else round(measure.value, 3), measure.verdict) for measure in scores.configurations[0].measures}
+    return {"kind": "fault", "fault": fault, "person": person, "measures": measures, "seconds": round(time.monotonic() - began)}
+
+
+def compare_choice(fault: str, person: int, work: Path) -> dict[str, object]:
+    """The recommended configuration against the last step at strength 1, on prompts and seeds that had no part in the choice."""
+    store, name = RunStore(work / "output"), f"{fault}-{person}"
+    request = request_for(name, store, read_prompts(prompts_file(POCKET_FLUX))).model_copy(update={"strengths": STRENGTHS})
+    began = time.monotonic()
+    perform_all(EvaluationJob(aim="choose", request=request), f"chosen-{name}", store, work)
+    seconds = time.monotonic() - began
+    choice = load_choice(f"chosen-{name}", store.root)
+    assert choice is not None
+    chosen = choice.recommendation.chosen or choice.recommendation.least_bad
+    assert chosen is not None
+    prompts = [Prompt(scene_caption(dataclasses.replace(scene, hat=False), "{trigger} {class}")) for scene in demo_scenes(f"chosen-{person}", HELD_OUT_PROMPTS)]
+    sources = tuple(dict.fromkeys((chosen.source, FINAL)))
+    strengths = tuple(dict.fromkeys((0.0, chosen.strength, 1.0)))
+    held_out = request_for(name, store, prompts).model_copy(update={"sources": sources, "strengths": strengths, "seed": HELD_OUT_SEED})
+    perform_all(EvaluationJob(aim="grid", request=held_out), f"held-out-{name}", store, work)
+    scores = load_scores(f"held-out-{name}", store.root)
+    assert scores is not None
+    found = {(one.source, one.strength): one for one in recommend(scores, sources_of(f"{name}.safetensors", store.root)).candidates}
+    ours, last = found[chosen.source, chosen.strength], found[FINAL, 1.0]
+    shown = {key: {"score": round(one.score, 3), "error": round(one.error, 3), "likeness": round(one.likeness, 3), "fails": one.failed} for key, one in (("recommended", ours), ("last at 1", last))}
+    return {"kind": "choice", "fault": fault, "person": person, "source": chosen.source, "strength": chosen.strength, "good_enough": choice.recommendation.chosen is not None, **shown, "seconds": round(seconds)}
+
+
+def request_for(name: str, store: RunStore, prompts: Sequence[Prompt]) -> GridRequest:
+    settings = store.load(name).settings
+    request = grid_request(settings, f"{name}.safetensors", prompts, (0.0, 1.0))
+    return request.model_copy(update={"seeds_each": SEEDS, "num_inference_steps": SAMPLER_STEPS})
+
+
+def perform_all(job: EvaluationJob, name: str, store: RunStore, work: Path) -> RunEvent:
+    folder = store.root / "evaluations" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    last = drain(lambda: perform(job, name, store.root, lambda: False, work / "cache"), EventLog(folder / "events.jsonl"))
+    if isinstance(last, RunFailed):
+        raise UserError(last.what, last.where, f"{last.fix}\n{last.detail}")
+    return last
+
+
+def is_trained(fault: str, person: int, work: Path) -> bool:
+    store, name = RunStore(work / "output"), f"{'good' if fault == 'undertrained' else fault}-{person}"
+    ended = store.load(name).log.ended() if name in store.names() else None
+    return ended is not None and ended.kind == "finished"
+
+
+def confusion_table(rows: Sequence[dict]) -> str:
+    """Faults down, measures across: mean value, and in how many people's runs the verdict was a fault or to look at it; what is expected to be found in bold."""
+    faults = [row for row in rows if row["kind"] == "fault"]
+    names = [name for name in (faults[0]["measures"] if faults else ()) if any(row["measures"][name][0] is not None for row in faults)]
+    lines = [f"| planted | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
+    for fault in EXPECTED:
+        mine = [row for row in faults if row["fault"] == fault]
+        if mine:
+            lines.append(f"| {fault} ({len(mine)}) | " + " | ".join(_cell(mine, name, name in EXPECTED[fault]) for name in names) + " |")
+    return "\n".join(lines)
+
+
+def _cell(rows: Sequence[dict], name: str, is_expected: bool) -> str:
+    values = [row["measures"][name][0] for row in rows if row["measures"][name][0] is not None]
+    if not values:
+        return "-"
+    verdicts = [row["measures"][name][1] for row in rows]
+    flags = [f"{verdicts.count(verdict)} {word}" for verdict, word in (("bad", "fault"), ("watch", "look")) if verdict in verdicts]
+    words = f"{sum(values) / len(values):.2f}" + (f" ({', '.join(flags)})" if flags else "")
+    return f"**{words}**" if is_expected else words
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--people", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--minutes", type=float, default=600)
+    parser.add_argument("--work", type=Path, default=WORK)
+    arguments = parser.parse_args()
+    kept, began = arguments.work / "truth.jsonl", time.monotonic()
+    rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    done = {(row["kind"], row["fault"], row["person"]) for row in rows}
+    wanted = [("fault", judge, fault) for fault in EXPECTED] + [("choice", compare_choice, fault) for fault in CHOSEN_FROM]
+    for kind, measure, fault in wanted:
+        for person in arguments.people:
+            if (kind, fault, person) in done or not is_trained(fault, person, arguments.work) or time.monotonic() - began > 60 * arguments.minutes:
+                continue
+            rows.append(measure(fault, person, arguments.work))
+            with kept.open("a") as stream:
+                stream.write(json.dumps(rows[-1]) + "\n")
+            print(json.dumps(rows[-1]), flush=True)
+    print(confusion_table(rows))
+    assert {fault.name for fault in FAULTS} | {"undertrained"} == set(EXPECTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""The guided path and the queue in a real browser: each step is a click away, runs follow each other, a stop asks about the rest, a deleted run comes back."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.test_main_job import A_JOB, open_page, open_tab, set_field
+
+pytestmark = pytest.mark.browser
+
+
+def add_to_queue(page, name):
+    set_field(page, "set-run-name", name)
+    page.get_by_role("button", name="Add to queue").click()
+    expect(page.locator("#queue, #status").filter(has_text=name).first).to_be_visible(timeout=60_000)
+
+
+def test_the_path_shows_what_is_next_and_leads_there(browser, studio):
+    faults: list[str] = []
+    page = open_page(browser, studio, faults)
+    path = page.get_by_role("navigation", name="From photos to a LoRA")
+    expect(path.get_by_role("button", name="Use my photos")).to_be_visible()
+    path.get_by_role("button", name="Use my photos").click()
+    expect(path).to_contain_text("Add 15 to 30 photos")
+    expect(path.locator("li")).to_have_count(6)
+    path.get_by_role("button", name=re.compile("Rehearse")).click()
+    expect(path).to_contain_text("Have the photos checked")
+    path.get_by_role("button", name="Check the photos").click()
+    page.get_by_role("button", name="Analyze").click()
+    expect(path).to_contain_text("Train the Demo", timeout=90_000)
+    path.get_by_role("button", name="Go to training").click()
+    expect(page.locator("#forecast [data-seconds]")).to_be_visible(timeout=120_000)
+    page.locator("#price").fill("3,60")
+    expect(page.locator("#price-shown")).to_contain_text(re.compile(r"This run: (about \d|less than)"))
+    page.reload()
+    open_tab(page, "Training")
+    expect(page.locator("#price")).to_have_value("3,60")
+    assert faults == []
+
+
+def test_runs_follow_each_other_a_stop_asks_and_a_deleted_run_comes_back(browser, studio):
+    faults: list[str] = []
+    page = open_page(browser, studio, faults)
+    open_tab(page, "Training")
+    set_field(page, "set-train-steps", "12")
+    add_to_queue(page, "one")
+    set_field(page, "set-train-steps", "400")
+    add_to_queue(page, "two")
+    add_to_queue(page, "three")
+    page.locator("#queue li", has_text="three").get_by_role("button", name="Up").click()
+    expect(page.locator("#status")).to_contain_text(re.compile(r"(two|three).*step [1-9]", re.DOTALL), timeout=A_JOB)
+    page.get_by_role("button", name="Save now").click()
+    expect(page.locator("#log")).to_contain_text("checkpoint of step", timeout=60_000)
+    page.get_by_role("button", name="Stop and save").click()
+    expect(page.locator("#queue")).to_contain_text("Go on with the rest?", timeout=60_000)
+    page.get_by_role("button", name="Clear the queue").click()
+    expect(page.locator("#queue")).to_contain_text("Nothing waits")
+    page.get_by_role("button", name="Delete one").click()
+    expect(page.locator("#history")).to_contain_text("Deleted runs (1)")
+    assert not (studio.output / "one").exists()
+    page.locator("#history summary", has_text="Deleted runs").click()
+    page.get_by_role("button", name="Bring back").click()
+    expect(page.get_by_role("button", name="Delete one")).to_be_visible()
+    page.get_by_role("button", name="Warnings").click()
+    page.locator("#log-search").fill("checkpoint of step")
+    expect(page.locator("#log p:not([hidden])", has_text="step")).to_have_count(page.locator("#log p", has_text="checkpoint of step").count())
+    page.locator("#samples button[data-full]").first.click()
+    expect(page.get_by_role("dialog")).to_contain_text("base model")
+    page.keyboard.press("Escape")
+    assert faults == []
+    assert "Traceback" not in studio.log.read_text()

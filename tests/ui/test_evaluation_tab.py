@@ -1,0 +1,121 @@
+"""What the Evaluation tab shows of results on disk: recommendation, measures, copies, history; everything escaped, files served from listings only."""
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from core.durable import write_json
+from core.evaluation.choice import CHOICE_FILE, Choice
+from core.evaluation.compare import load_evaluation
+from core.evaluation.coverage import covered, covered_words
+from core.evaluation.grid import HTML_FILE, GridCell, GridRequest, StrengthGrid, evaluations_folder, save_grid
+from core.evaluation.prompts import Prompt
+from core.evaluation.recommend import recommend
+from core.evaluation.scores import SCORES_FILE
+from core.evaluation.sheet import draw_sheet, sheet_page
+from core.runs import RunStore
+from tests.core.scores import picture, table
+from ui.evaluation_cards import copied_photos, history_table, measures_card, recommendation_card
+from ui.pictures import strength_grid
+from ui.server.files import add_file_routes
+from ui.studio import Studio
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def studio(tmp_path):
+    (tmp_path / "output").mkdir()
+    return Studio(RunStore(tmp_path / "output"), {})
+
+
+def evaluated(studio, likeness, **fields):
+    """A measured and recommended grid of four prompts, as the job leaves it."""
+    output = studio.store.root
+    request = GridRequest(lora="anna.safetensors", model_path="x", prompts=(EVIL, "b", "c", "d"), strengths=(0.0, 1.0), width=64, height=64)
+    cells = tuple(GridCell(row=row, seed=1234 + row, strength=strength, file=f"row-{row}-{strength:g}.png") for row in range(4) for strength in (0.0, 1.0))
+    grid = StrengthGrid(name="anna-1", request=request, cells=cells)
+    save_grid(grid, output)
+    folder = evaluations_folder(output) / grid.name
+    for cell in cells:
+        Image.new("RGB", (64, 64), (200, 30, 30)).save(folder / cell.file)
+    scores = table({("final", 1.0): lambda p, s: picture(p, 1234 + p, "final", 1.0, likeness, **fields)}, seeds=1)
+    write_json(folder / SCORES_FILE, scores.model_dump(mode="json"))
+    (folder / HTML_FILE).write_text(sheet_page(grid, folder, scores))
+    draw_sheet(grid, folder, scores).save(folder / "grid.png")
+    return grid, scores, folder
+
+
+def choose(folder, scores, file="anna.safetensors"):
+    found = recommend(scores, {"final": 400})
+    write_json(folder / CHOICE_FILE, Choice(lora="anna.safetensors", recommendation=found, file=file if found.chosen else "").model_dump(mode="json"))
+    return found
+
+
+def test_the_recommendation_says_step_strength_likeness_with_uncertainty_and_what_to_load(studio):
+    grid, _, folder = evaluated(studio, 0.86, adherence=None)
+    found = choose(folder, table({("final", 1.0): lambda p, s: picture(p, s, "final", 1.0, 0.86), ("final", 0.5): lambda p, s: picture(p, s, "final", 0.5, 0.6)}))
+    card = recommendation_card(load_evaluation(grid.name, studio.store.root))
+    assert "Step 400 (the last) at 1.0" in card and "likeness 0.86 &plusmn; 0.00" in card and "Runner-up: Step 400 (the last) at 0.5" in card
+    assert 'href="lora/anna.safetensors"' in card and 'href="card/anna.safetensors"' in card and found.chosen.strength == 1.0
+
+
+def test_none_is_good_enough_is_shown_with_its_reason(studio):
+    grid, scores, folder = evaluated(studio, 0.2)
+    choose(folder, scores)
+    card = recommendation_card(load_evaluation(grid.name, studio.store.root))
+    assert "None is good enough" in card and "The nearest fails: likeness" in card and "href" not in card
+
+
+def test_measures_that_could_not_be_taken_are_shown_with_their_reason(studio):
+    grid, _, _ = evaluated(studio, 0.9)
+    shown = measures_card(load_evaluation(grid.name, studio.store.root))
+    assert "not measured: no prompt asks for two people" in shown and "not measured: skin has no texture in drawings" in shown
+    assert "<td class='good'" in shown and "0.90" in shown
+
+
+def test_the_copied_photo_is_shown(studio):
+    grid, _, _ = evaluated(studio, 0.9, copied=("picture",), copy_of="photo-3")
+    shown = copied_photos(load_evaluation(grid.name, studio.store.root), {"photo-3": "photos?name=photo-3"})
+    assert "photo-3" in shown and "photos?name=photo-3" in shown
+    assert copied_photos(None, {}) == ""
+
+
+def test_likeness_stands_under_each_cell_and_prompts_are_text(studio):
+    grid, _, folder = evaluated(studio, 0.8612)
+    kept = load_evaluation(grid.name, studio.store.root)
+    for html in (strength_grid(grid, kept.scores), (folder / HTML_FILE).read_text(), history_table([kept])):
+        assert "<img src=x" not in html and ("0.86" in html)
+
+
+def test_the_html_sheet_needs_nothing_else(studio):
+    _, _, folder = evaluated(studio, 0.9)
+    page = (folder / HTML_FILE).read_text()
+    assert page.count("data:image/webp;base64,") == 8 and "http" not in page.replace("http-equiv", "") and "<script" not in page
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [("/sheet/anna-1", 200), ("/card/anna.safetensors", 200), ("/sheet/../anna", 404), ("/sheet/nobody", 404), ("/card/berta.safetensors", 404), ("/card/secret", 404), ("/pictures/evaluations/anna-1/scores.json", 404)],
+)
+def test_sheets_and_cards_come_from_the_listings_and_are_downloads(studio, address, status):
+    evaluated(studio, 0.9)
+    (studio.store.root / "anna.safetensors").write_bytes(b"x")
+    (studio.store.root / "anna.md").write_text("# anna")
+    (studio.store.root / "secret.md").write_text("secret")
+    app = FastAPI()
+    add_file_routes(app, studio)
+    answer = TestClient(app).get(address)
+    assert answer.status_code == status
+    assert status == 404 or "attachment" in answer.headers["content-disposition"]
+
+
+def test_prompts_that_the_photos_answer_already_are_named():
+    captions = {"photo-1": "ohwx woman, wearing a red shirt, on a beach, front view", "photo-2": "ohwx woman in a forest, soft light"}
+    prompts = [Prompt("photo of {trigger} {class} on a beach in a red shirt, front view", "front"), Prompt("{trigger} {class} riding a bicycle in the rain", "clothes"), Prompt("{class} on a beach in a red shirt", "class"), Prompt("{trigger} {class} in a forest, front view, red shirt")]
+    found = covered(prompts, captions, {}, "ohwx", "woman")
+    assert [(one.prompt, one.photo) for one in found] == [(0, "photo-1"), (3, "photo-1")] or [(one.prompt, one.photo) for one in found] == [(0, "photo-1"), (3, "")]
+    assert "photo-1" in covered_words(found[0], prompts[0])
+    assert covered([Prompt("{trigger} {class}, profile view, in a forest")], captions, {"profile view left, portrait": 2}, "ohwx", "woman")[0].photo == ""
+    assert covered(prompts, {}, {}, "ohwx", "woman") == []

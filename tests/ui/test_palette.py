@@ -1,0 +1,46 @@
+import re
+
+import pytest
+
+from ui.page_style import PAGE_CSS
+from ui.palette import DARK, LIGHT, PLOT, contrast
+from ui.theme import CSS, PAINTED, theme
+
+AA_TEXT, AA_SHAPES = 4.5, 3.0
+
+
+def test_contrast_is_that_of_wcag():
+    assert contrast("#000000", "#ffffff") == pytest.approx(21) and contrast("#777777", "#ffffff") == pytest.approx(4.478, abs=0.01)
+
+
+@pytest.mark.parametrize("mode", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("text", ["text", "muted", "accent", "good", "warn", "bad"])
+def test_words_can_be_read_on_every_ground(mode, text):
+    grounds = ["page", "surface", "raised", *([f"{text}-soft"] if f"{text}-soft" in mode else [])]
+    assert {ground: round(contrast(mode[text], mode[ground]), 2) for ground in grounds if contrast(mode[text], mode[ground]) < AA_TEXT} == {}
+
+
+@pytest.mark.parametrize("mode", [LIGHT, DARK], ids=["light", "dark"])
+def test_buttons_and_the_bounds_of_fields_are_seen(mode):
+    assert contrast(mode["on-button"], mode["button"]) >= AA_TEXT
+    assert contrast(mode["text"], mode["accent-soft"]) >= AA_TEXT
+    assert min(contrast(mode["edge"], mode[ground]) for ground in ("page", "surface")) >= AA_SHAPES
+
+
+@pytest.mark.parametrize("series", PLOT)
+def test_the_lines_of_plots_are_seen_in_both_modes(series):
+    assert min(contrast(PLOT[series], mode["surface"]) for mode in (LIGHT, DARK)) >= AA_SHAPES
+
+
+def test_gradios_own_colours_are_ours_in_both_modes():
+    painted = theme()
+    assert len(PAINTED) > 30
+    for name, colour in PAINTED.items():
+        assert (getattr(painted, name), getattr(painted, f"{name}_dark")) == (LIGHT[colour], DARK[colour]), name
+
+
+def test_every_colour_the_style_names_is_in_the_palette():
+    used = set(re.findall(r"var\(--([a-z-]+?)\)", PAGE_CSS))
+    ours = {name for name in used if name in {*LIGHT, *DARK} or name.endswith("-soft")}
+    assert len(ours) > 12 and ours <= {*LIGHT} and set(LIGHT) == set(DARK)
+    assert "http" not in CSS.replace("https://", "")  # nothing is fetched from elsewhere

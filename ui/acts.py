@@ -1,0 +1,85 @@
+"""What the buttons inside our HTML do: a click arrives as a wish in JSON (ui/server/studio.js), and one handler here grants or refuses it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from core.errors import Refused
+from core.run_history import write_note
+from core.tasks import start_resume
+from core.trash import DAYS_KEPT
+from ui import texts
+from ui.messages import shows_errors
+from ui.studio import Studio
+from ui.upload_zone import QUIET
+
+LONGEST_WISH = 10_000
+
+
+class Acts:
+    """`run` and `preset` are the choices of the Training tab, which some wishes change."""
+
+    def __init__(self, studio: Studio, run: gr.Dropdown, preset: gr.Dropdown) -> None:
+        self.studio = studio
+        self.outputs = [run, preset]
+        self.grants: dict[str, Callable[[str, str], list[Any] | None]] = {
+            "queue-up": lambda what, _: studio.queue.move(what, -1),
+            "queue-down": lambda what, _: studio.queue.move(what, 1),
+            "queue-remove": lambda what, _: studio.queue.remove(what),
+            "queue-clear": lambda *_: studio.queue.clear(),
+            "queue-go-on": lambda *_: studio.queue.go_on(),
+            "show-run": lambda what, _: [gr.update(value=what) if what in studio.store.names() else gr.skip(), gr.skip()],
+            "resume": lambda what, _: start_resume(studio.trainer, what, studio.store),
+            "note": self._note,
+            "delete": self._delete,
+            "undo-delete": self._undo_delete,
+            "empty-trash": self._empty_trash,
+            "choose-preset": lambda what, _: [gr.skip(), gr.update(value=what)],
+            "rehearse": lambda *_: [gr.skip(), gr.update(value="demo")],
+            "own": lambda *_: [gr.skip(), gr.update(value="fast")],
+        }
+
+    def wire(self) -> None:
+        wish = gr.Textbox(visible="hidden", elem_id="act", max_lines=1)
+        wish.change(shows_errors(self.grant), wish, self.outputs, **QUIET)
+
+    def grant(self, text: str) -> list[Any]:
+        """Raises Refused for what is no wish of ours."""
+        if not text:
+            return [gr.skip()] * 2
+        kind, what, said = read_wish(text)
+        if kind not in self.grants:
+            raise Refused("There is no such button.", "", "Reload the page.")
+        return self.grants[kind](what, said) or [gr.skip()] * 2
+
+    def _note(self, name: str, said: str) -> None:
+        write_note(name, said, self.studio.store)
+        gr.Info(texts.NOTE_SAVED, duration=3)
+
+    def _delete(self, name: str, _: str) -> None:
+        self.studio.trash.sweep(time.time())
+        self.studio.trash.delete(name)
+        gr.Info(texts.DELETE_SAID.format(name=name, days=DAYS_KEPT), duration=6)
+
+    def _undo_delete(self, identity: str, _: str) -> None:
+        gr.Info(texts.UNDO_SAID.format(name=self.studio.trash.undo(identity)), duration=4)
+
+    def _empty_trash(self, *_: str) -> None:
+        gr.Info(texts.TRASH_GONE.format(count=self.studio.trash.empty()), duration=4)
+
+
+def read_wish(text: str) -> tuple[str, str, str]:
+    """Raises Refused for anything but a small JSON object of texts."""
+    try:
+        wish = json.loads(text) if len(text) <= LONGEST_WISH else None
+    except ValueError:
+        wish = None
+    values = [wish.get(key, "") for key in ("do", "what", "text")] if isinstance(wish, dict) else []
+    if not values or not all(isinstance(value, str) for value in values):
+        raise Refused("That click cannot be understood.", "", "Reload the page.")
+    return values[0], values[1], values[2]

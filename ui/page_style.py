@@ -1,0 +1,77 @@
+"""The style of the frame, the Training tab and its panels: one type scale, one rhythm, both modes from the palette."""
+
+from __future__ import annotations
+
+from ui.palette import DARK, LIGHT, variables
+
+# Five sizes of type (--t1 small print to --t5 title) and five distances (--s1 to --s5); nothing else is used.
+PAGE_CSS = f"""
+:root {{ {variables(LIGHT)} --t1: .8125rem; --t2: .875rem; --t3: 1rem; --t4: 1.2rem; --t5: 1.5rem; --s1: 4px; --s2: 8px; --s3: 12px; --s4: 16px; --s5: 24px; }}
+.dark {{ {variables(DARK)} --primary-600: var(--accent); --primary-50: var(--accent-soft); --primary-900: var(--accent-soft); --neutral-400: var(--edge); }}
+""" + """
+.gradio-container :is(a, button, input, textarea, select, summary, [tabindex]):focus-visible { outline: 3px solid var(--accent) !important; outline-offset: 2px; }
+.gradio-container a { color: var(--accent); }
+.gradio-container button:disabled { opacity: 1 !important; background: var(--raised) !important; color: var(--muted) !important; border-color: var(--line) !important; cursor: not-allowed; }
+.gradio-container h2.section { font-size: var(--t4); margin: var(--s5) 0 var(--s2); }
+.gradio-container .small, .gradio-container small { font-size: var(--t1); color: var(--muted); }
+.sr-only { position: absolute !important; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.numbers, .gauges, .facts, .history td, .forecast dd { font-variant-numeric: tabular-nums; }
+.chip-button, .history button, .queue button, .path button, .viewer button { font: inherit; font-size: var(--t2); padding: var(--s1) var(--s3); min-height: 32px; border: 1px solid var(--edge); border-radius: 8px; background: var(--surface); color: var(--text); cursor: pointer; }
+:is(.chip-button, .history button, .queue button, .path button, .viewer button):hover { border-color: var(--accent); color: var(--accent); }
+:is(.chip-button, .history button, .queue button)[aria-pressed=true] { background: var(--accent-soft); border-color: var(--accent); }
+.card { border: 1px solid var(--line); border-radius: 12px; background: var(--surface); padding: var(--s3) var(--s4); }
+.card h3 { font-size: var(--t3); margin: 0 0 var(--s2); }
+
+.gauges { display: flex; flex-wrap: wrap; gap: var(--s1) var(--s4); min-height: 1.6em; font-size: var(--t1); color: var(--muted); }
+.gauges span { display: inline-flex; align-items: center; gap: .45em; white-space: nowrap; } .gauges b { color: var(--text); font-weight: 600; }
+meter { width: 3.6rem; height: .5rem; appearance: none; border: 0; background: var(--line); border-radius: 4px; overflow: hidden; }
+meter::-webkit-meter-bar { background: var(--line); border: 0; border-radius: 4px; height: .5rem; } meter::-webkit-meter-optimum-value { background: var(--accent); } meter::-webkit-meter-suboptimum-value { background: var(--warn); } meter::-webkit-meter-even-less-good-value { background: var(--bad); } meter::-moz-meter-bar { background: var(--accent); }
+.gradio-container button[role=tab].selected { color: var(--accent) !important; font-weight: 600; } .gradio-container button[role=tab].selected::after { background: var(--accent) !important; }
+
+.path { border: 1px solid var(--line); border-radius: 12px; background: var(--surface); padding: var(--s3) var(--s4); }
+.path ol { list-style: none; display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: var(--s2); margin: 0; padding: 0; }
+.path li { margin: 0; min-width: 0; }
+.path li button { width: 100%; min-height: 44px; display: flex; align-items: center; gap: var(--s2); border-color: transparent; background: none; text-align: left; padding: var(--s1) var(--s2); }
+.path li i { flex: 0 0 1.6rem; height: 1.6rem; border-radius: 50%; display: grid; place-items: center; font-style: normal; font-size: var(--t1); font-weight: 700; border: 2px solid var(--edge); color: var(--muted); }
+.path li.done i { background: var(--accent); border-color: var(--accent); color: var(--surface); } .path li.now i { border-color: var(--accent); color: var(--accent); } .path li.now button { background: var(--accent-soft); font-weight: 700; }
+.path .next { display: flex; flex-wrap: wrap; align-items: center; gap: var(--s2) var(--s3); margin: var(--s2) 0 0; min-height: 2.3rem; } .path .next p { margin: 0; flex: 1 1 20rem; }
+.path .next button.go { background: var(--button); border-color: var(--button); color: var(--on-button); font-weight: 600; }
+
+.forecast dl { display: grid; grid-template-columns: max-content 1fr; gap: var(--s1) var(--s4); margin: 0; min-height: 8.4rem; align-content: start; } .forecast dt { color: var(--muted); font-size: var(--t2); } .forecast dd { margin: 0; font-size: var(--t2); } .forecast dd b { font-size: var(--t3); }
+.forecast .phases { display: grid; grid-template-columns: max-content 4.5rem max-content; gap: 2px var(--s2); align-items: center; } .forecast .phases meter { width: 100%; }
+.forecast .note { color: var(--warn); background: var(--warn-soft); border-radius: 8px; padding: var(--s1) var(--s2); margin: var(--s2) 0 0; font-size: var(--t2); }
+#price-field { display: flex; flex-wrap: wrap; align-items: center; gap: var(--s2); font-size: var(--t2); } #price-field input { width: 7.5rem; font: inherit; padding: 4px 8px; border: 1px solid var(--edge); border-radius: 8px; background: var(--surface); color: var(--text); }
+.differs, .history table, .gradio-container :is(.differs, .history) tr { border: 0 !important; background: none !important; } .differs { width: 100%; margin: var(--s1) 0 !important; border-collapse: collapse; font-size: var(--t1); font-variant-numeric: tabular-nums; } .differs th, .differs td { text-align: left; padding: 3px 6px; border: 0 !important; border-bottom: 1px solid var(--line) !important; } .differs :is(th, td).chosen { background: var(--accent-soft); } .differs thead th { color: var(--muted); font-weight: 600; }
+
+.log-tools { display: flex; flex-wrap: wrap; gap: var(--s2); align-items: center; } .log-tools input { flex: 1 1 10rem; min-width: 0; font: inherit; font-size: var(--t2); padding: 5px 10px; border: 1px solid var(--edge); border-radius: 8px; background: var(--surface); color: var(--text); }
+.log p { margin: 0; font: .8rem/1.5 ui-monospace, Menlo, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; } .log p time { color: var(--muted); } .log p.warning { color: var(--warn); } .log p.error { color: var(--bad); font-weight: 600; } .log p[hidden] { display: none; }
+.log > div { display: block; } .log p.none { color: var(--muted); }
+
+.samples-row { margin: 0 0 var(--s4); } .samples-row p { margin: 0 0 var(--s1); color: var(--muted); font-size: var(--t2); }
+.samples-row .strip { display: grid; grid-auto-flow: column; grid-auto-columns: clamp(96px, 22%, 200px); gap: var(--s2); overflow-x: auto; padding: 3px; scroll-snap-type: x proximity; }
+.samples-row figure { margin: 0; } .samples-row figcaption { font-size: var(--t1); color: var(--muted); text-align: center; font-variant-numeric: tabular-nums; }
+.samples-row figure.base { position: sticky; left: 0; z-index: 1; background: var(--page); box-shadow: 6px 0 6px -6px rgba(0, 0, 0, .4); }
+.samples-row button { display: block; width: 100%; padding: 0; border: 0; background: none; cursor: zoom-in; border-radius: 8px; } .samples-row img { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 8px; margin: 0 !important; display: block; background: var(--raised); }
+dialog.viewer { border: 0; padding: 0; margin: auto; max-width: min(96vw, 1100px); background: var(--surface); color: var(--text); border-radius: 12px; } dialog.viewer::backdrop { background: rgba(0, 0, 0, .75); }
+.viewer .stage { position: relative; line-height: 0; touch-action: none; user-select: none; } .viewer .stage img { display: block; width: min(96vw, 72vh); height: auto; margin: 0; } .viewer .stage img.over { position: absolute; inset: 0; clip-path: inset(0 calc(100% - var(--cut, 50%)) 0 0); }
+.viewer .stage::after { content: ""; position: absolute; top: 0; bottom: 0; left: var(--cut, 50%); width: 2px; background: #fff; box-shadow: 0 0 3px #000; }
+.viewer .tools { padding: var(--s2) var(--s3) var(--s3); display: grid; gap: var(--s2); font-size: var(--t2); } .viewer .tools div { display: flex; justify-content: space-between; gap: var(--s2); flex-wrap: wrap; align-items: center; } .viewer input[type=range] { width: 100%; accent-color: var(--accent); }
+
+.history .scroll { overflow-x: auto; } .history table { width: 100%; border-collapse: collapse; font-size: var(--t2); margin: 0; } .history :is(th, td) { text-align: left; vertical-align: top; padding: 7px 8px !important; border: 0 !important; border-bottom: 1px solid var(--line) !important; }
+.history th { color: var(--muted); font-weight: 600; white-space: nowrap; } .history td.acts { min-width: 15rem; } .history td.acts > * { margin: 0 3px 3px 0; vertical-align: top; } .history td.acts details { display: inline-block; padding-top: 6px; } .history a.chip-button { display: inline-block; text-decoration: none; }
+.history .word { font-weight: 600; } .history .word.finished { color: var(--good); } .history .word.failed { color: var(--bad); } .history .word.interrupted, .history .word.stopped { color: var(--warn); }
+.history details summary, .help summary, .path details summary { cursor: pointer; color: var(--accent); font-size: var(--t2); } .history ul { margin: var(--s1) 0 0; padding-left: 1.1em; font-size: var(--t1); } .history textarea { display: block; width: 15rem; max-width: 70vw; font: inherit; font-size: var(--t2); padding: 6px 8px; margin: var(--s1) 0; border: 1px solid var(--edge); border-radius: 8px; background: var(--surface); color: var(--text); } .history td .name { overflow-wrap: anywhere; min-width: 7rem; display: inline-block; }
+.queue ol { margin: 0; padding: 0; list-style: none; display: grid; gap: var(--s2); } .queue li { display: flex; flex-wrap: wrap; align-items: center; gap: var(--s2); margin: 0; } .queue li b { flex: 1 1 12rem; overflow-wrap: anywhere; } .queue .ask { background: var(--warn-soft); color: var(--warn); border-radius: 8px; padding: var(--s2) var(--s3); margin: 0 0 var(--s2); display: flex; flex-wrap: wrap; gap: var(--s2); align-items: center; } .queue .ask b { flex: 1 1 14rem; } .queue .went-wrong { color: var(--bad); margin: 0 0 var(--s2); font-size: var(--t2); }
+.notices { display: flex; flex-wrap: wrap; gap: var(--s1) var(--s4); font-size: var(--t2); align-items: center; } .notices label { display: inline-flex; gap: .45em; align-items: center; min-height: 32px; cursor: pointer; } .notices input { accent-color: var(--accent); width: 1.05rem; height: 1.05rem; }
+.help { border: 1px solid var(--line); border-radius: 12px; background: var(--surface); padding: var(--s2) var(--s4); } .help > div { font-size: var(--t2); max-width: 60rem; }
+.empty ol, .empty ul { text-align: left; display: inline-block; margin: var(--s2) 0 0; } .empty b { color: var(--text); }
+.model-setup .terms { font-size: var(--t2); } .model-setup .state { font-weight: 600; }
+#act, #forecast-timer { display: none; }
+@media (max-width: 640px) {
+  .path ol { grid-auto-flow: row; grid-template-columns: repeat(3, 1fr); } .path li button { font-size: var(--t1); min-height: 40px; padding: 2px 4px; } .path { padding: var(--s2) var(--s3); }
+  .samples-row .strip { grid-auto-columns: clamp(96px, 38%, 160px); }
+  .history table, .history tbody { display: block; } .history thead { display: none; } .history tr { display: grid; grid-template-columns: 1fr 1fr; gap: 2px var(--s3); border-bottom: 1px solid var(--line) !important; padding: var(--s3) 0; } .history tr td { display: block; border: 0 !important; padding: 0 !important; }
+  .history td::before { content: attr(data-label); display: block; color: var(--muted); font-size: var(--t1); } .history td[data-label=Run], .history td.acts { grid-column: 1 / -1; } .history td[data-label=Run]::before, .history td.acts::before { display: none; } .history td.acts { white-space: normal; min-width: 0; padding-top: var(--s2) !important; }
+}
+@media (prefers-reduced-motion: reduce) { * { transition: none !important; animation: none !important; } }
+"""

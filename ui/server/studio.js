@@ -1,0 +1,204 @@
+// What the page does in the browser by itself: tells a click to the server, filters the log, prices a forecast, compares pictures, says when a run ends.
+(() => {
+  const element = (id) => document.getElementById(id);
+  const saved = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
+  const save = (key, value) => { try { localStorage.setItem(key, value); } catch { /* private windows keep nothing */ } };
+  let told = 0;
+
+  function write(id, text) {
+    const field = document.querySelector(`#${id} textarea, #${id} input`);
+    if (!field) return;
+    field.value = text;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  const act = (wish) => write("act", JSON.stringify({ ...wish, told: (told += 1) }));
+
+  // --- Going somewhere: data-go names a tab, data-focus what to look at there.
+  function go(tab, focus) {
+    const button = [...document.querySelectorAll("button[role=tab]")].find((one) => one.textContent.includes(tab));
+    button?.click();
+    if (focus) setTimeout(() => {
+      const target = element(focus);
+      const fold = target?.matches("details") ? target : target?.querySelector("details");
+      if (fold) fold.open = true;
+      target?.querySelector(".label-wrap:not(.open)")?.click();
+      target?.scrollIntoView({ block: "center" });
+      (target?.matches("button") ? target : target?.querySelector("button, input, textarea"))?.focus({ preventScroll: true });
+    }, 350);
+  }
+
+  // --- The log: levels and search, kept while new lines come.
+  const levels = new Set(["note", "warning", "error"]);
+  function filterLog() {
+    const words = (element("log-search")?.value ?? "").toLowerCase();
+    let shown = 0;
+    for (const line of document.querySelectorAll("#log [data-level]")) {
+      line.hidden = !levels.has(line.dataset.level) || !line.textContent.toLowerCase().includes(words);
+      shown += line.hidden ? 0 : 1;
+    }
+    const none = document.querySelector("#log .none");
+    if (none) none.hidden = shown > 0;
+  }
+
+  // --- The price: the browser's own number, times the forecast's hours.
+  function priceIt() {
+    const shown = element("price-shown");
+    const forecast = document.querySelector("#forecast [data-seconds]");
+    if (!shown) return;
+    const hourly = Number.parseFloat((element("price")?.value ?? "").replace(",", "."));
+    const isGiven = Number.isFinite(hourly) && hourly > 0 && forecast;
+    const price = isGiven ? (hourly * Number(forecast.dataset.seconds)) / 3600 : 0;
+    const text = isGiven ? (price < 0.01 ? "This run: less than 0.01" : `This run: about ${price.toFixed(2)}`) : shown.dataset.none;
+    if (shown.textContent !== text) shown.textContent = text;
+  }
+
+  // --- Full size, with the base model beside it under a slider.
+  let row = [];
+  let place = 0;
+  let cut = 50;
+  function viewer() {
+    let dialog = document.querySelector("dialog.viewer");
+    if (dialog) return dialog;
+    dialog = document.createElement("dialog");
+    dialog.className = "viewer";
+    dialog.setAttribute("aria-label", "Picture at full size, compared with the base model");
+    dialog.innerHTML = `<div class="stage"><img class="under" alt=""><img class="over" alt=""></div><div class="tools"><label>Left: <span class="left"></span>, right: <span class="right"></span><input type="range" min="0" max="100" aria-label="Where the two pictures meet"></label><div><span class="words"></span><span><button type="button" class="back" aria-label="Earlier">&larr;</button> <button type="button" class="on" aria-label="Later">&rarr;</button> <button type="button" class="shut">Close</button></span></div></div>`;
+    const slider = dialog.querySelector("input");
+    const move = (to) => { cut = Math.max(0, Math.min(100, to)); slider.value = cut; dialog.style.setProperty("--cut", `${cut}%`); };
+    slider.addEventListener("input", () => move(Number(slider.value)));
+    const stage = dialog.querySelector(".stage");
+    const drag = (event) => { const box = stage.getBoundingClientRect(); move((100 * (event.clientX - box.left)) / box.width); };
+    stage.addEventListener("pointerdown", (event) => { stage.setPointerCapture(event.pointerId); drag(event); });
+    stage.addEventListener("pointermove", (event) => { if (event.buttons) drag(event); });
+    dialog.querySelector(".back").addEventListener("click", () => show(place - 1));
+    dialog.querySelector(".on").addEventListener("click", () => show(place + 1));
+    dialog.querySelector(".shut").addEventListener("click", () => dialog.close());
+    dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+    dialog.addEventListener("keydown", (event) => {
+      if (event.target === slider || !["ArrowLeft", "ArrowRight"].includes(event.key)) return;
+      event.preventDefault();
+      show(place + (event.key === "ArrowLeft" ? -1 : 1));
+    });
+    document.body.append(dialog);
+    move(50);
+    return dialog;
+  }
+
+  function show(number) {
+    if (number < 0 || number >= row.length) return;
+    place = number;
+    const dialog = viewer();
+    const [base, one] = [row[0], row[place]];
+    dialog.querySelector("img.over").src = base.dataset.full;
+    dialog.querySelector("img.under").src = one.dataset.full;
+    dialog.querySelector("img.under").alt = `${one.dataset.words}, ${one.dataset.label}`;
+    dialog.querySelector(".left").textContent = base.dataset.label;
+    dialog.querySelector(".right").textContent = one.dataset.label;
+    dialog.querySelector(".words").textContent = one.dataset.words;
+    dialog.querySelector(".back").disabled = place === 0;
+    dialog.querySelector(".on").disabled = place === row.length - 1;
+    if (!dialog.open) dialog.showModal();
+  }
+
+  // --- The end of a run: asked of the server also while this window is hidden, when the page itself rests.
+  let before = null;
+  let sound = null;
+  const isOn = (kind) => saved(`studio-${kind}`) === "on";
+  const TITLE = document.title || "Identity LoRA Studio";
+
+  function ring() {
+    sound ??= new AudioContext();
+    [[660, 0], [880, 0.18]].forEach(([pitch, after]) => {
+      const tone = sound.createOscillator();
+      const volume = sound.createGain();
+      tone.frequency.value = pitch;
+      volume.gain.setValueAtTime(0.12, sound.currentTime + after);
+      volume.gain.exponentialRampToValueAtTime(0.001, sound.currentTime + after + 0.4);
+      tone.connect(volume).connect(sound.destination);
+      tone.start(sound.currentTime + after);
+      tone.stop(sound.currentTime + after + 0.45);
+    });
+  }
+
+  async function watch() {
+    let now;
+    try { now = await (await fetch("now", { cache: "no-store" })).json(); } catch { return; }
+    const title = now.running ? `${now.steps ? Math.floor((100 * now.step) / now.steps) : 0} % ${now.name}` : TITLE;
+    if (document.title !== title) document.title = title;
+    const hasEnded = before?.running && (!now.running || now.name !== before.name);
+    if (hasEnded) {
+      const text = `'${before.name}' has ended${now.name === before.name && now.ended ? `: ${now.ended}` : ""}.`;
+      if (isOn("sound")) try { ring(); } catch { /* a browser without sound */ }
+      if (isOn("notify") && window.Notification?.permission === "granted") new Notification("Identity LoRA Studio", { body: text });
+    }
+    before = now;
+  }
+  setInterval(watch, 5000);
+
+  async function toggleNotice(box) {
+    const kind = box.dataset.notice;
+    if (box.checked && kind === "notify") {
+      const answer = window.Notification ? await Notification.requestPermission() : "denied";
+      if (answer !== "granted") { box.checked = false; element("notice-said").textContent = "The browser does not allow notifications from this page."; return; }
+    }
+    if (box.checked && kind === "sound") try { ring(); } catch { /* a browser without sound */ }
+    element("notice-said").textContent = "";
+    save(`studio-${kind}`, box.checked ? "on" : "off");
+  }
+
+  // --- Notes that are being typed outlive a table that is drawn anew.
+  const drafts = new Map();
+  const open = new Set();
+  function restore() {
+    for (const field of document.querySelectorAll("textarea[data-note]")) {
+      const draft = drafts.get(field.dataset.note);
+      if (draft !== undefined && field.value !== draft) field.value = draft;
+    }
+    for (const fold of document.querySelectorAll("details[data-fold]")) if (open.has(fold.dataset.fold) && !fold.open) fold.open = true;
+  }
+
+  document.addEventListener("click", (event) => {
+    const picture = event.target.closest("[data-full]");
+    if (picture) { row = [...picture.closest("[data-row]").querySelectorAll("[data-full]")]; show(row.indexOf(picture)); return; }
+    const button = event.target.closest("[data-go], [data-do], [data-level-toggle]");
+    if (!button) return;
+    if (button.dataset.levelToggle) {
+      const level = button.dataset.levelToggle;
+      if (!levels.delete(level)) levels.add(level);
+      button.setAttribute("aria-pressed", String(levels.has(level)));
+      return filterLog();
+    }
+    if (button.dataset.do) {
+      const wish = { do: button.dataset.do, what: button.dataset.what ?? "" };
+      if (wish.do === "note") { wish.text = document.querySelector(`textarea[data-note="${CSS.escape(wish.what)}"]`)?.value ?? ""; drafts.delete(wish.what); open.delete(`note-${wish.what}`); }
+      act(wish);
+    }
+    if (button.dataset.go) go(button.dataset.go, button.dataset.focus);
+  });
+  document.addEventListener("input", (event) => {
+    if (event.target.id === "log-search") filterLog();
+    if (event.target.id === "price") { save("studio-price", event.target.value); priceIt(); }
+    if (event.target.matches?.("textarea[data-note]")) drafts.set(event.target.dataset.note, event.target.value);
+  });
+  document.addEventListener("change", (event) => { if (event.target.dataset?.notice) toggleNotice(event.target); });
+  document.addEventListener("toggle", (event) => {
+    const name = event.target.dataset?.fold;
+    if (name) event.target.open ? open.add(name) : open.delete(name);
+  }, true);
+
+  let due = false;
+  new MutationObserver(() => {
+    if (due) return;
+    due = true;
+    requestAnimationFrame(() => {
+      due = false;
+      filterLog();
+      priceIt();
+      restore();
+      const price = element("price");
+      if (price && !price.dataset.filled) { price.dataset.filled = "yes"; price.value = saved("studio-price") ?? ""; priceIt(); }
+      for (const box of document.querySelectorAll("[data-notice]:not([data-filled])")) { box.dataset.filled = "yes"; box.checked = isOn(box.dataset.notice) && (box.dataset.notice !== "notify" || window.Notification?.permission === "granted"); }
+    });
+  }).observe(document.documentElement, { childList: true, subtree: true });
+})();
