@@ -52,14 +52,14 @@ def test_more_calls_at_once_than_the_queue_holds_leave_the_page_answering(runnin
     answers, index = [], next(d["id"] for d in running.config()["dependencies"] if d["queue"] is not False and d["targets"][0][1] == "load")
 
     def call(start):
-        for number in range(start, start + 15):
+        for number in range(start, start + 11):
             body = json.dumps({"fn_index": index, "data": [], "session_hash": f"flood{number}"}).encode()
             answers.append(running.ask_as_owner("POST", "/gradio_api/queue/join", {"content-type": "application/json"}, body, timeout=60).status)
 
-    threads = [threading.Thread(target=call, args=(start,)) for start in range(0, 300, 15)]
+    threads = [threading.Thread(target=call, args=(start,)) for start in range(0, 220, 11)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(answers) == 300 and set(answers) <= {200, 429, 503}
+    assert len(answers) == 220 and set(answers) <= {200, 429, 503}
     assert running.ask_as_owner("GET", "/config").status == 200
