@@ -43,7 +43,7 @@ def test_runs_follow_each_other_a_stop_asks_and_a_deleted_run_comes_back(browser
     faults: list[str] = []
     page = open_page(browser, studio, faults)
     open_tab(page, "Training")
-    set_field(page, "set-train-steps", "12")
+    set_field(page, "set-train-steps", "120")  # still running when the others were added and put in order
     add_to_queue(page, "one")
     set_field(page, "set-train-steps", "400")
     add_to_queue(page, "two")
