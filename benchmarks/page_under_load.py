@@ -52,14 +52,16 @@ def _measured(store: RunStore, seconds: float, training: Run | None) -> dict[str
         _wait(lambda: _ask(port, "/healthz")[0] == 200)
         if training is not None:
             _wait(lambda: _steps(training) >= 3)
+        before = _steps(training) if training else 0
         alone = _answers(port, seconds)
+        between = _steps(training) if training else 0
         held = [_stream(port, number) for number in range(STREAMS)] + [_slow(port) for _ in range(SLOW)]
         crowded = _answers(port, seconds)
-        for connection in held:
-            connection.close()
         result: dict[str, object] = {"alone_ms": alone, f"with_{STREAMS}_streams_ms": crowded}
         if training is not None:
-            result["seconds_per_step"] = _seconds_per_step(training)
+            result |= {"step_s_alone": _seconds_per_step(training, before, between), "step_s_with_streams": _seconds_per_step(training, between, _steps(training))}
+        for connection in held:
+            connection.close()
         return result
     finally:
         process.send_signal(signal.SIGTERM)
@@ -111,8 +113,8 @@ def _steps(run: Run) -> int:
     return sum(event.kind == "step" for event in run.log.read()[0])
 
 
-def _seconds_per_step(run: Run) -> float:
-    return round(statistics.median(event.seconds for event in run.log.read()[0] if event.kind == "step"), 3)
+def _seconds_per_step(run: Run, begin: int, end: int) -> float:
+    return round(statistics.median([event.seconds for event in run.log.read()[0] if event.kind == "step"][begin:end]), 3)
 
 
 def _wait(is_so) -> None:

@@ -117,8 +117,8 @@ class RunningStudio:
         return self.ask_as_owner("GET", "/config").json()
 
     def everything_written(self) -> dict[str, str]:
-        """Each file under the root and a hash of it, to prove that nothing changed; what is locked and unlocked by looking does not count."""
-        return {str(file.relative_to(self.root)): hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(self.root.rglob("*")) if file.is_file() and not file.name.startswith(".job")}
+        """Each file under the root and a hash of it, to prove that nothing changed; locks that looking takes, and a wish to stop what does not run, do not count."""
+        return {str(file.relative_to(self.root)): hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(self.root.rglob("*")) if file.is_file() and not file.name.startswith((".job", ".stop"))}
 
 
 def start_studio(root: Path) -> RunningStudio:

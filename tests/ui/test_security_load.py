@@ -47,19 +47,19 @@ def test_three_hundred_open_streams_and_slow_clients_leave_the_page_answering(ru
     assert len(running.server._server.server_state.connections) <= 5
 
 
-def test_five_hundred_calls_at_once_are_bounded_and_leave_the_page_answering(running):
+def test_more_calls_at_once_than_the_queue_holds_leave_the_page_answering(running):
     """The queue holds 200; what is more is refused, not kept."""
-    answers, index = [], next(d["id"] for d in running.config()["dependencies"] if d["queue"] is not False and d["targets"][0][1] == "load")
+    answers, index = [], next(d["id"] for d in running.config()["dependencies"] if d["queue"] is not False and not d["inputs"])
 
     def call(start):
-        for number in range(start, start + 25):
-            body = json.dumps({"fn_index": index, "data": [], "session_hash": f"flood{number}"}).encode()
+        for number in range(start, start + 11):
+            body = json.dumps({"fn_index": index, "data": [], "session_hash": f"flood{number % 8}"}).encode()
             answers.append(running.ask_as_owner("POST", "/gradio_api/queue/join", {"content-type": "application/json"}, body, timeout=60).status)
 
-    threads = [threading.Thread(target=call, args=(start,)) for start in range(0, 500, 25)]
+    threads = [threading.Thread(target=call, args=(start,)) for start in range(0, 220, 11)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(answers) == 500 and set(answers) <= {200, 429, 503}
+    assert len(answers) == 220 and set(answers) <= {200, 429, 503}
     assert running.ask_as_owner("GET", "/config").status == 200
