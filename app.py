@@ -103,6 +103,9 @@ def furnished(store: RunStore, mask: Mask) -> Studio:
     def busy() -> str | None:
         if trainer.is_busy() or analyst.is_busy() or captioner.is_busy() or store.holder() is not None:
             return "A job is running."
+        waiting = runs_waiting(store)
+        if waiting:
+            return waiting
         return "A download is running." if downloads.active or fetcher.is_busy() else None
 
     try:
@@ -116,6 +119,18 @@ def furnished(store: RunStore, mask: Mask) -> Studio:
         store, guide_variables(os.environ), trainer=trainer, analyst=analyst, captioner=captioner, fetcher=fetcher, machine=machine, notes=notes, downloads=downloads, pod_stop=pod_stop,
         hub_token=os.environ.get("HF_TOKEN") or None,
     )  # fmt: skip
+
+
+def runs_waiting(store: RunStore) -> str | None:
+    """A queue that is held waits for a person, who may have gone home: it keeps no pod running. One that cannot be read does, and says so."""
+    from core.errors import UserError
+    from core.run_queue import RunQueue
+
+    try:
+        queue = RunQueue(store.root).read()
+    except UserError as error:
+        return error.what
+    return "Runs are waiting." if queue.waiting and not queue.held else None
 
 
 def volume_notes(store: RunStore, environment: Mapping[str, str]) -> list[str | None]:

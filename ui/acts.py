@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from core.errors import Refused
+from core.pod_stop import PodStop
 from core.run_history import write_note
 from core.tasks import start_resume
 from core.trash import DAYS_KEPT
@@ -39,6 +40,8 @@ class Acts:
             "delete": self._delete,
             "undo-delete": self._undo_delete,
             "empty-trash": self._empty_trash,
+            "pod-stop": lambda *_: self._pod_stop().begin(),
+            "pod-stay": lambda *_: self._keep_pod(),
             "choose-preset": lambda what, _: [gr.skip(), gr.update(value=what)],
             "rehearse": lambda *_: [gr.skip(), gr.update(value="demo")],
             "own": lambda *_: [gr.skip(), gr.update(value="fast")],
@@ -56,6 +59,15 @@ class Acts:
         if kind not in self.grants:
             raise Refused("There is no such button.", "", "Reload the page.")
         return self.grants[kind](what, said) or [gr.skip()] * 2
+
+    def _pod_stop(self) -> PodStop:
+        if self.studio.pod_stop is None:
+            raise Refused("There is no pod here that could be stopped.", "", "")
+        return self.studio.pod_stop
+
+    def _keep_pod(self) -> None:
+        if not self._pod_stop().cancel():
+            raise Refused("It is too late, or nothing was under way.", "", "Start the pod again in the provider's console.")
 
     def _note(self, name: str, said: str) -> None:
         write_note(name, said, self.studio.store)

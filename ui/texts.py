@@ -94,5 +94,15 @@ MODEL_GET = "Download, or go on with it"
 MODEL_STOP = "Stop the download"
 MODEL_NO_JOB = "No download was asked for yet."
 
+# The pod's own end.
+POD_TITLE = "Stop of the pod"
+POD_ASK = "Stop the pod when all is done"
+POD_OFF = "Off. After the last run, and every download, {minutes} minutes are counted down; until then it can be called off."
+POD_WAITING = "The pod will be stopped when all is done."
+POD_COUNTING = "The pod stops soon. Download what you need."
+POD_STOPPING = "The pod is being stopped."
+POD_FAILED = "The pod could not be stopped."
+POD_STAY = "Keep it running"
+
 # Help from the guide.
 GUIDE_TITLE = "What the guide says"

@@ -26,6 +26,7 @@ from ui.likeness_view import early_html, likeness_frame, likeness_html, make_lik
 from ui.messages import as_html, shows_errors
 from ui.palette import PLOT
 from ui.pictures import NOTHING
+from ui.pod_stop_panel import pod_stop_html
 from ui.preset_table import preset_table
 from ui.queue_panel import queue_html
 from ui.run_log import TOOLS as LOG_TOOLS
@@ -77,6 +78,7 @@ class TrainingTab:
                     self.sample_now = gr.Button(texts.SAMPLE_NOW, elem_id="sample-now", min_width=110, interactive=False)
                     self.resume = gr.Button("Resume", elem_id="resume", min_width=110, interactive=False)
                 gr.HTML(NOTICES)
+                self.pod = gr.HTML(pod_stop_html(studio.pod_stop), elem_id="pod-stop", visible=studio.pod_stop is not None)
                 self.likeness_words = gr.HTML(elem_id="likeness-words")
                 self.plot = gr.LinePlot(x="step", y="loss", color="curve", color_map=PLOT, color_title=" ", height=300, label="Loss", buttons=[], visible=False, elem_id="loss")
                 self.likeness = make_likeness_plot()
@@ -273,15 +275,17 @@ class TrainingTab:
         return [gr.update(choices=[], value=None), status, "", *[gr.update(visible=False)] * 3, samples_by_step(()), "", gr.update(interactive=not busy), *[gr.update(interactive=False)] * 4, self._class_photos_words()]
 
     def render_lists(self, seen: tuple) -> tuple[tuple, list[Any]]:
-        """Queue, past runs and what can be compared, for `lists`; drawn anew when they changed, not with each step of a run."""
-        queue, key = queue_html(self.studio.queue), history_key(self.studio)
-        if (queue, key) == seen:
-            return seen, [gr.skip()] * 3
-        return (queue, key), [queue, history_html(self.studio), gr.update(choices=comparable(self.studio))]
+        """Stop of the pod, queue, past runs and what can be compared, for `lists`; drawn anew when they changed, not with each step of a run."""
+        pod, queue, key = pod_stop_html(self.studio.pod_stop), queue_html(self.studio.queue), history_key(self.studio)
+        if (pod, queue, key) == seen:
+            return seen, [gr.skip()] * len(self.lists)
+        if seen and (queue, key) == seen[1:]:
+            return (pod, queue, key), [pod, *[gr.skip()] * (len(self.lists) - 1)]
+        return (pod, queue, key), [pod, queue, history_html(self.studio), gr.update(choices=comparable(self.studio))]
 
     @property
     def lists(self) -> list[gr.components.Component]:
-        return [self.queue, self.history, self.other]
+        return [self.pod, self.queue, self.history, self.other]
 
 
 def about(preset_name: str) -> str:

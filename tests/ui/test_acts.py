@@ -58,6 +58,12 @@ def test_presets_are_chosen_by_the_path(acts):
         assert grant(acts, kind, what)[1]["value"] == preset
 
 
+def test_where_there_is_no_pod_none_is_stopped(acts):
+    for kind in ("pod-stop", "pod-stay"):
+        with pytest.raises(UserError, match="no pod here"):
+            grant(acts, kind)
+
+
 @pytest.mark.parametrize("kind", ["delete", "note", "resume", "undo-delete"])
 @pytest.mark.parametrize("what", ["../../etc", "/etc/passwd", "", "nobody", "a" * 5000, "‮anna", "anna\x00"])
 def test_names_of_no_listing_are_refused(acts, kind, what, tmp_path):

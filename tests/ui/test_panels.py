@@ -1,14 +1,20 @@
 """Queue, past runs, gauges, log, samples and preset table as HTML: from what lies on disk, hostile texts as text."""
 
+import re
+import time
+
 import pytest
 
+from app import runs_waiting
 from core.events import ImageSaved, Phase, RunFailed, RunFinished, RunStarted, StepDone, Warned
 from core.gauges import Gpu, Reading
+from core.pod_stop import PodStop
 from core.run_history import write_note
 from core.runs import RunStore, training_words
 from core.settings import parse_settings
 from ui.gauges_row import gauges_html
 from ui.history_panel import comparison_html, history_html, history_key
+from ui.pod_stop_panel import pod_stop_html
 from ui.preset_table import preset_table
 from ui.queue_panel import queue_html
 from ui.run_log import log_html
@@ -113,3 +119,33 @@ def test_the_presets_differ_as_their_files_say():
     html = preset_table("final")
     for cells in ("<td>1500</td><td class=\"chosen\">2500</td><td>400</td>", "<td>512</td><td class=\"chosen\">768</td><td>128</td>", "<td>32</td><td class=\"chosen\">64</td><td>16</td>"):
         assert cells in html, cells
+
+
+def test_the_stop_of_the_pod_is_off_until_asked_for_and_can_be_called_off():
+    stopped, busy = [], ["A job <b> runs."]
+    pod_stop = PodStop(lambda: stopped.append(1), lambda: busy[0] if busy else None, tick=0.01)
+    assert pod_stop_html(None) == "" and "data-do=\"pod-stop\"" in pod_stop_html(pod_stop)
+    pod_stop.begin(60)
+    wait_until(lambda: pod_stop.state().kind == "waiting")
+    assert "A job &lt;b&gt; runs." in pod_stop_html(pod_stop) and "pod-stay" in pod_stop_html(pod_stop)
+    busy.clear()
+    wait_until(lambda: pod_stop.state().kind == "counting")
+    assert re.search(r'role="timer"[^>]*>(1 min 00|5\d) s?', pod_stop_html(pod_stop))
+    assert pod_stop.cancel() and "data-do=\"pod-stop\"" in pod_stop_html(pod_stop) and stopped == []
+
+
+def test_waiting_runs_keep_the_pod_running_and_a_held_queue_does_not(studio):
+    assert runs_waiting(studio.store) is None
+    studio.queue.add(parse_settings({"run.name": "anna"}), "fast")
+    assert runs_waiting(studio.store) == "Runs are waiting."
+    studio.queue.hold("You stopped what was running.")
+    assert runs_waiting(studio.store) is None
+    studio.queue.file.write_text("{")
+    assert "cannot be read" in runs_waiting(studio.store)
+
+
+def wait_until(is_so):
+    ends = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < ends
+        time.sleep(0.01)

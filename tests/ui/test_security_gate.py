@@ -1,6 +1,7 @@
 """S1-S7 against the running studio: closed without the token, hard to guess, one's own pages only, safe headers on everything."""
 
 import asyncio
+import re
 import socket
 import time
 
@@ -318,3 +319,13 @@ def test_without_a_token_only_the_machines_local_name_is_answered(running, monke
         answer = running.ask("GET", "/config", headers)
         assert answer.status == 403 and "localhost" in answer.text
     assert running.ask("GET", "/config", {"host": "localhost:7860", "sec-fetch-site": "cross-site"}).status == 403
+
+
+def test_scripts_named_by_their_content_are_kept_by_the_owners_browser_only(running):
+    page = running.ask_as_owner("GET", "/").body.decode()
+    found = re.findall(r"assets/[\w./-]+-[\w-]{8}\.js", page)
+    assert found
+    assert running.ask_as_owner("GET", f"/{found[0]}").header("cache-control") == "private, max-age=31536000, immutable"
+    for path in (f"/{found[0]}", "/assets/nothing-AAAAAAAA.js"):
+        assert "immutable" not in (running.ask("GET", path).header("cache-control") or ""), "nobody else learns of it, and no answer but a whole one is kept"
+    assert "immutable" not in running.ask_as_owner("GET", "/assets/nothing-AAAAAAAA.js").header("cache-control")

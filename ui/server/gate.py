@@ -39,7 +39,7 @@ class Gate:
             return await self.app(scope, receive, send)
         if scope["type"] == "websocket":
             return await self._websocket(scope, receive, send)
-        await self._http(scope, receive, with_safe_headers(send))
+        await self._http(scope, receive, with_safe_headers(send, scope["path"]))
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = HTTPConnection(scope)

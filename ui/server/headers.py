@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.types import Message, Send
 
 # Gradio's page needs inline scripts and eval (plots, its HTML component); what this policy stops is fetching from and sending to anywhere else.
@@ -24,14 +26,21 @@ ALWAYS = (
 STREAMS = ((b"x-accel-buffering", b"no"), (b"cache-control", b"no-cache, no-transform"))
 
 
-def with_safe_headers(send: Send) -> Send:
-    """Adds what an answer does not set itself."""
+# Gradio names its scripts and styles by their content and answers no question whether they changed: without this each visit fetches all of them again.
+NAMED_BY_CONTENT = re.compile(r"/assets/[\w./-]+-[\w-]{8}\.(?:js|css|woff2?)")
+KEPT_FOR_GOOD = (b"cache-control", b"private, max-age=31536000, immutable")
+
+
+def with_safe_headers(send: Send, path: str) -> Send:
+    """Adds what an answer for this path does not set itself."""
 
     async def send_with(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = list(message.get("headers", []))
             if any(name.lower() == b"content-type" and value.startswith(b"text/event-stream") for name, value in headers):
                 headers = [header for header in headers if header[0].lower() != b"cache-control"] + list(STREAMS)
+            if message["status"] == 200 and NAMED_BY_CONTENT.fullmatch(path):
+                headers = [header for header in headers if header[0].lower() != b"cache-control"] + [KEPT_FOR_GOOD]
             present = {name.lower() for name, _ in headers}
             message = {**message, "headers": [*headers, *(header for header in ALWAYS if header[0] not in present)]}
         await send(message)
