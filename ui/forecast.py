@@ -11,7 +11,7 @@ from pathlib import Path
 
 from core.events import RunFailed
 from core.jobs import attempt
-from core.pace import duration
+from core.pace import cost, duration
 from core.settings import Settings
 from core.tasks import prospect
 from core.training.prospect import Prospect
@@ -19,10 +19,6 @@ from ui import texts
 
 GIB = 2**30
 MOST_KEPT = 64
-PRICE_FIELD = (
-    f'<div id="price-field"><label for="price">{texts.PRICE_LABEL}</label><input id="price" inputmode="decimal" autocomplete="off" placeholder="such as 0.69" maxlength="12">'
-    f'<span id="price-shown" data-none="{texts.PRICE_NONE}" role="status">{texts.PRICE_NONE}</span></div>'
-)
 
 
 @dataclass(frozen=True)
@@ -83,14 +79,15 @@ class ForecastDesk:
 
 
 def _question(settings: Settings) -> str:
-    """The settings without the run's name, and when the photos last changed."""
+    """The settings without the run's name and what an hour costs, which change no figure, and when the photos last changed."""
     folder = Path(settings.dataset.folder)
     places = (folder, folder / "images", folder / "captions")
     changed = [place.stat().st_mtime_ns for place in places if place.is_dir()]
-    return f"{settings.model_copy(update={'run': settings.run.model_copy(update={'name': ''})}).model_dump_json()} {changed}"
+    run = settings.run.model_copy(update={"name": "", "price_per_hour": 0.0})
+    return f"{settings.model_copy(update={'run': run}).model_dump_json()} {changed}"
 
 
-def forecast_html(answer: Answer | None) -> str:
+def forecast_html(answer: Answer | None, price_per_hour: float = 0.0) -> str:
     """The height stays the same while it is worked out and when it is there."""
     if answer is None:
         return _card(f'<dl aria-busy="true"><dt>{texts.FORECAST_WORKING}</dt><dd></dd></dl>', "")
@@ -99,13 +96,20 @@ def forecast_html(answer: Answer | None) -> str:
     samples = f" <small>and {duration(answer.sample_seconds)} for samples</small>" if answer.sample_seconds else ""
     time = f"<b>about {duration(answer.step_seconds)}</b>{samples}<br><small>{texts.FORECAST_ROUGH}</small>"
     disk = f"up to <b>{_gib(answer.disk)}</b>, {_gib(answer.disk_free)} are free"
-    rows = f"<dt>Time</dt><dd>{time}</dd><dt>Memory</dt><dd>{_phases(answer)}</dd><dt>Disk</dt><dd>{disk}</dd>"
+    rows = f"<dt>Time</dt><dd>{time}</dd><dt>Price</dt><dd>{_price(answer, price_per_hour)}</dd><dt>Memory</dt><dd>{_phases(answer)}</dd><dt>Disk</dt><dd>{disk}</dd>"
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in answer.notes)
     return _card(f'<dl data-seconds="{answer.seconds:.0f}">{rows}</dl>', notes)
 
 
 def _card(body: str, notes: str) -> str:
     return f'<section class="card forecast" aria-label="{texts.FORECAST_TITLE}"><h3>{texts.FORECAST_TITLE}</h3>{body}{notes}</section>'
+
+
+def _price(answer: Prospect, price_per_hour: float) -> str:
+    price = cost(answer.seconds, price_per_hour)
+    if price is None:
+        return f"<small>{texts.PRICE_NONE}</small>"
+    return f"<b>{texts.PRICE_LEAST}</b>" if price < 0.01 else f"<b>{texts.PRICE_ABOUT.format(price=price)}</b>"
 
 
 def _phases(answer: Prospect) -> str:

@@ -30,8 +30,9 @@ FORECAST_TITLE = "What this run will take"
 FORECAST_WORKING = "Working it out ..."
 FORECAST_BUSY = "Something is running. The forecast comes when the device is free."
 FORECAST_ROUGH = "very roughly, from how fast this machine multiplies"
-PRICE_LABEL = "Price of this machine per hour"
-PRICE_NONE = "Put in what an hour costs to see what the run will."
+PRICE_NONE = "Put in below what an hour costs."
+PRICE_ABOUT = "about {price:.2f}"
+PRICE_LEAST = "less than 0.01"
 PHASES = {"captions": "captions", "photos": "photos", "training": "training", "samples": "samples"}
 
 # Presets.

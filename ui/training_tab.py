@@ -20,7 +20,7 @@ from core.settings import Settings
 from core.tasks import check_startable, named, start_resume, start_training, text_encoder_advice
 from ui import guide, model_setup_panel, texts
 from ui.dataset_tab import QUIET
-from ui.forecast import PRICE_FIELD, Trouble, forecast_html
+from ui.forecast import Trouble, forecast_html
 from ui.history_panel import comparable, comparison_html, history_html, history_key
 from ui.likeness_view import early_html, likeness_frame, likeness_html, make_likeness_plot
 from ui.messages import as_html, shows_errors
@@ -64,7 +64,7 @@ class TrainingTab:
                 form.place("text_encoder.two_phase")
                 self.advice = gr.Markdown(elem_id="encoder-advice")
                 self.forecast = gr.HTML(forecast_html(None), elem_id="forecast")
-                gr.HTML(PRICE_FIELD)
+                form.place("run.price_per_hour")
                 self.readiness = gr.HTML(elem_id="readiness")
                 self.prepared = gr.HTML(elem_id="prepared")
                 self.start = gr.Button("Start training", variant="primary", elem_id="start")
@@ -156,10 +156,11 @@ class TrainingTab:
     def _forecast(self, *values: Any) -> list[Any]:
         """Asked again by the timer until it is there; a form with a wrong value has no forecast, and Start says why."""
         try:
-            answer = self.studio.forecasts.ask(self.form.read(values))
+            settings = self.form.read(values)
         except UserError as error:
-            answer = Trouble(error.what, error.fix)
-        return [forecast_html(answer), gr.update(active=answer is None)]
+            return [forecast_html(Trouble(error.what, error.fix)), gr.update(active=False)]
+        answer = self.studio.forecasts.ask(settings)
+        return [forecast_html(answer, settings.run.price_per_hour), gr.update(active=answer is None)]
 
     def _ask(self, request: Request, said: str) -> None:
         """Raises Refused when no training runs that could grant it."""

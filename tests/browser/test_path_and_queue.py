@@ -31,11 +31,13 @@ def test_the_path_shows_what_is_next_and_leads_there(browser, studio):
     expect(path).to_contain_text("Train the Demo", timeout=90_000)
     path.get_by_role("button", name="Go to training").click()
     expect(page.locator("#forecast [data-seconds]")).to_be_visible(timeout=120_000)
-    page.locator("#price").fill("3,60")
-    expect(page.locator("#price-shown")).to_contain_text(re.compile(r"This run: (about \d|less than)"))
+    price = page.locator("#set-run-price-per-hour input")
+    price.fill("3.6")
+    expect(page.locator("#forecast")).to_contain_text(re.compile(r"Price\s*(about \d|less than)"))
     page.reload()
     open_tab(page, "Training")
-    expect(page.locator("#price")).to_have_value("3,60")
+    expect(price).to_have_value("3.6")
+    expect(page.locator("#forecast")).to_contain_text(re.compile(r"Price\s*(about \d|less than)"), timeout=60_000)
     assert faults == []
 
 

@@ -63,16 +63,22 @@ class Pod:
         with open(self.log, "w") as opened:
             self.process = subprocess.Popen(["bash", str(image / "scripts" / "start.sh")], cwd=tmp_path, env=environment, stdout=opened, stderr=opened)
 
+    def health(self):
+        """0 while nobody listens."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status
+        except OSError:
+            return 0
+        finally:
+            connection.close()
+
     def wait_for(self, status):
         began = time.monotonic()
         while time.monotonic() - began < 120 and self.process.poll() is None:
-            try:
-                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-                connection.request("GET", "/healthz")
-                if connection.getresponse().status == status:
-                    return
-            except OSError:
-                pass
+            if self.health() == status:
+                return
             time.sleep(0.05)
         pytest.fail(self.log.read_text())
 

@@ -142,10 +142,10 @@ def test_gradios_own_upload_route_takes_no_more_than_its_limit(running):
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="../../a.png"\r\nContent-Type: image/png\r\n\r\n'.encode()
     body = head + bytes(33 << 20) + f"\r\n--{boundary}--\r\n".encode()
     try:
-        answer = running.ask_as_owner("POST", "/gradio_api/upload", {"content-type": f"multipart/form-data; boundary={boundary}"}, body)
-        assert answer.status == 413
+        status = running.ask_as_owner("POST", "/gradio_api/upload", {"content-type": f"multipart/form-data; boundary={boundary}"}, body).status
     except (BrokenPipeError, ConnectionResetError):
-        pass  # answered before everything was sent
+        status = "cut"  # answered before everything was sent
+    assert status in (413, "cut")
     assert running.ask("POST", "/gradio_api/upload", {"content-type": f"multipart/form-data; boundary={boundary}"}, head).status == 401
 
 
