@@ -15,7 +15,7 @@ from core.pace import cost, duration
 from core.settings import Settings
 from core.tasks import prospect
 from core.training.prospect import Prospect
-from ui import texts
+from ui.texts import training as texts
 
 GIB = 2**30
 MOST_KEPT = 64
@@ -93,10 +93,11 @@ def forecast_html(answer: Answer | None, price_per_hour: float = 0.0) -> str:
         return _card(f'<dl aria-busy="true"><dt>{texts.FORECAST_WORKING}</dt><dd></dd></dl>', "")
     if isinstance(answer, Trouble):
         return _card(f"<dl><dt>{escape(answer.what)}</dt><dd>{escape(answer.fix)}</dd></dl>", "")
-    samples = f" <small>and {duration(answer.sample_seconds)} for samples</small>" if answer.sample_seconds else ""
-    time = f"<b>about {duration(answer.step_seconds)}</b>{samples}<br><small>{texts.FORECAST_ROUGH}</small>"
-    disk = f"up to <b>{_gib(answer.disk)}</b>, {_gib(answer.disk_free)} are free"
-    rows = f"<dt>Time</dt><dd>{time}</dd><dt>Price</dt><dd>{_price(answer, price_per_hour)}</dd><dt>Memory</dt><dd>{_phases(answer)}</dd><dt>Disk</dt><dd>{disk}</dd>"
+    samples = f" <small>{texts.FORECAST_SAMPLES.format(time=duration(answer.sample_seconds))}</small>" if answer.sample_seconds else ""
+    time = f"<b>{texts.FORECAST_TIME.format(time=duration(answer.step_seconds))}</b>{samples}<br><small>{texts.FORECAST_ROUGH}</small>"
+    disk = texts.FORECAST_DISK.format(disk=_gib(answer.disk), free=_gib(answer.disk_free))
+    shown = {"time": time, "price": _price(answer, price_per_hour), "memory": _phases(answer), "disk": disk}
+    rows = "".join(f"<dt>{texts.FORECAST_ROWS[row]}</dt><dd>{words}</dd>" for row, words in shown.items())
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in answer.notes)
     return _card(f'<dl data-seconds="{answer.seconds:.0f}">{rows}</dl>', notes)
 
@@ -118,7 +119,7 @@ def _phases(answer: Prospect) -> str:
     rows = "".join(
         f'<span>{texts.PHASES[phase]}</span><meter min="0" max="1" high=".9" optimum="0" value="{min(1.0, peak / free):.3f}" aria-hidden="true"></meter><span>{_gib(peak)}</span>' for phase, peak in answer.peaks.items()
     )
-    return f'<b>{_gib(max(answer.peaks.values()))}</b> of {_gib(answer.memory_free)} free<div class="phases">{rows}</div>'
+    return f'{texts.FORECAST_MEMORY.format(peak=_gib(max(answer.peaks.values())), free=_gib(answer.memory_free))}<div class="phases">{rows}</div>'
 
 
 def _gib(size: float) -> str:

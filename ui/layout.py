@@ -17,9 +17,10 @@ from ui.guided_path import FactFinder, path_html
 from ui.messages import shows_errors
 from ui.settings_form import SettingsForm
 from ui.studio import Studio
+from ui.texts import frame as texts
 from ui.training_tab import TrainingTab
 
-MASTHEAD = '<div class="masthead"><h1>Identity LoRA Studio</h1><span>a LoRA of one person, with FLUX.1-dev</span></div>'
+MASTHEAD = f'<div class="masthead"><h1>{texts.TITLE}</h1><span>{texts.SUBTITLE}</span></div>'
 NOTHING_SEEN: tuple[tuple, ...] = ((), (), (), ())
 NO_FRAME_SEEN: tuple = ("", "", ())
 
@@ -27,7 +28,7 @@ NO_FRAME_SEEN: tuple = ("", "", ())
 def build_page(studio: Studio) -> gr.Blocks:
     preset = studio.first_preset()
     form = SettingsForm(studio, studio.resolved(preset))
-    with gr.Blocks(title="Identity LoRA Studio", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
+    with gr.Blocks(title=texts.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
         gr.HTML(MASTHEAD)
         for note in studio.notes:
             gr.HTML(f'<p class="notice" role="alert">{escape(note)}</p>')
@@ -36,18 +37,18 @@ def build_page(studio: Studio) -> gr.Blocks:
         frame_seen = gr.State(NO_FRAME_SEEN)
         seen = gr.State(NOTHING_SEEN)
         with gr.Tabs(overflow_behavior="wrap") as tabs:
-            with gr.Tab("1 Dataset", id="dataset", render_children=True):
+            with gr.Tab(texts.TABS["dataset"], id="dataset", render_children=True):
                 dataset = DatasetTab(studio, form, page)
-            with gr.Tab("2 Analyzer", id="analyzer", render_children=True):
+            with gr.Tab(texts.TABS["analyzer"], id="analyzer", render_children=True):
                 gr.Markdown("Photos first, optimizer second: what is wrong in the dataset cannot be trained away.")
                 with gr.Row(elem_id="analyze-row"):
                     analyze = gr.Button("Analyze", variant="primary", elem_id="analyze")
                     undo = gr.Button("Undo the last change", elem_id="undo-remedy")
                 report = gr.HTML(elem_id="report")
                 analyzed = gr.Textbox(visible="hidden", elem_id="analyzed")
-            with gr.Tab("3 Training", id="training", render_children=True) as training_tab:
+            with gr.Tab(texts.TABS["training"], id="training", render_children=True) as training_tab:
                 training = TrainingTab(studio, form, preset, page)
-            with gr.Tab("4 Evaluation", id="evaluation", render_children=True):
+            with gr.Tab(texts.TABS["evaluation"], id="evaluation", render_children=True):
                 evaluation = EvaluationTab(studio, form)
                 doctor = DoctorView(studio, form)
 

@@ -1,8 +1,7 @@
-"""HTML of pictures: thumbnails, samples by step, strength grid. Every text is escaped; every address is one of our own routes."""
+"""HTML of pictures: thumbnails and the strength grid. Every text is escaped; every address is one of our own routes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 from urllib.parse import quote, urlencode
 
@@ -10,7 +9,6 @@ from core.dataset.folder import Sample
 from core.evaluation.grid import StrengthGrid, strength_label
 from core.evaluation.scores import GridScores
 from core.evaluation.sheet import cell_captions
-from core.events import ImageSaved
 
 NOTHING = '<div class="empty">{}</div>'
 
@@ -28,27 +26,6 @@ def photo_address(folder: str, sample: Sample, side: int) -> str:
     """Relative, so that it holds behind any proxy; the time in it makes a changed photo a new address."""
     query = urlencode({"folder": folder, "name": sample.name, "side": side, "v": sample.image.stat().st_mtime_ns})
     return f"photos?{query}"
-
-
-def samples_by_step(images: Sequence[ImageSaved]) -> str:
-    """A row per prompt, a column per step, the base model first."""
-    if not images:
-        return nothing_yet("Samples appear here while training, the base model first.")
-    steps = sorted({image.step for image in images})
-    prompts = list(dict.fromkeys(image.prompt for image in images))
-    found = {(image.prompt, image.step): image for image in images}
-    head = "".join(f"<th scope='col'>{'base' if step == 0 else f'step {step}'}</th>" for step in steps)
-    rows = "".join(
-        f"<tr><td class='prompt' colspan='{len(steps)}'>{escape(prompt)}</td></tr><tr>{''.join(_cell(found.get((prompt, step)), prompt) for step in steps)}</tr>" for prompt in prompts
-    )
-    return f'<div class="scroll"><table class="grid" style="{table_width(len(steps))}"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-
-
-def _cell(image: ImageSaved | None, prompt: str) -> str:
-    if image is None:
-        return "<td><div class='blank'></div></td>"
-    address = f"pictures/{quote(image.file)}?v={image.time:.0f}"
-    return f"<td><a href='{address}' target='_blank'><img loading='lazy' src='{address}' alt='{escape(prompt, quote=True)}, step {image.step}'></a></td>"
 
 
 def strength_grid(grid: StrengthGrid | None, scores: GridScores | None = None) -> str:

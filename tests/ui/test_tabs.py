@@ -7,10 +7,11 @@ from core.events import Phase, RunFailed, RunFinished, RunStarted, StepDone
 from core.runs import EventLog, RunStore, training_words
 from core.settings import parse_settings, value_of
 from ui.layout import build_page
+from ui.run_status import state_of, status_html
 from ui.run_view import fold
 from ui.settings_form import WITH_PHOTOS, SettingsForm
 from ui.studio import Studio
-from ui.training_tab import TrainingTab, state_of, status_html
+from ui.training_tab import TrainingTab
 
 
 @pytest.fixture
