@@ -17,6 +17,7 @@ from ui.guided_path import FactFinder, path_html
 from ui.messages import shows_errors
 from ui.settings_form import SettingsForm
 from ui.studio import Studio
+from ui.texts import analyzer as analyzer_texts
 from ui.texts import frame as texts
 from ui.training_tab import TrainingTab
 
@@ -40,10 +41,10 @@ def build_page(studio: Studio) -> gr.Blocks:
             with gr.Tab(texts.TABS["dataset"], id="dataset", render_children=True):
                 dataset = DatasetTab(studio, form, page)
             with gr.Tab(texts.TABS["analyzer"], id="analyzer", render_children=True):
-                gr.Markdown("Photos first, optimizer second: what is wrong in the dataset cannot be trained away.")
+                gr.Markdown(analyzer_texts.RULE)
                 with gr.Row(elem_id="analyze-row"):
-                    analyze = gr.Button("Analyze", variant="primary", elem_id="analyze")
-                    undo = gr.Button("Undo the last change", elem_id="undo-remedy")
+                    analyze = gr.Button(analyzer_texts.ANALYZE, variant="primary", elem_id="analyze")
+                    undo = gr.Button(analyzer_texts.UNDO, elem_id="undo-remedy")
                 report = gr.HTML(elem_id="report")
                 analyzed = gr.Textbox(visible="hidden", elem_id="analyzed")
             with gr.Tab(texts.TABS["training"], id="training", render_children=True) as training_tab:

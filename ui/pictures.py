@@ -9,6 +9,7 @@ from core.dataset.folder import Sample
 from core.evaluation.grid import StrengthGrid, strength_label
 from core.evaluation.scores import GridScores
 from core.evaluation.sheet import cell_captions
+from ui.texts import evaluation as texts
 
 NOTHING = '<div class="empty">{}</div>'
 
@@ -31,7 +32,7 @@ def photo_address(folder: str, sample: Sample, side: int) -> str:
 def strength_grid(grid: StrengthGrid | None, scores: GridScores | None = None) -> str:
     """A row per prompt, seed and checkpoint, a column per strength, likeness under each cell; cells not drawn yet are blank. The page's script opens and compares them."""
     if grid is None:
-        return nothing_yet("The grid appears here: one row per prompt, one column per strength.")
+        return nothing_yet(texts.EMPTY_GRID)
     request, captions = grid.request, cell_captions(scores)
     head = "".join(f"<th scope='col'>{strength_label(strength)}</th>" for strength in request.strengths)
     rows = []
@@ -48,5 +49,5 @@ def _grid_cell(grid: StrengthGrid, row: int, strength: float, words: str, captio
     if cell is None:
         return "<td><div class='blank'></div></td>"
     address = f"pictures/evaluations/{quote(grid.name)}/{quote(cell.file)}"
-    label = escape(f"{words}, strength {strength_label(strength)}" + (f", likeness {caption}" if caption else ""), quote=True)
+    label = escape(texts.CELL.format(words=words, strength=strength_label(strength)) + (texts.CELL_LIKENESS.format(likeness=caption) if caption else ""), quote=True)
     return f"<td><a class='cell' href='{address}' target='_blank' data-label='{label}'><img loading='lazy' src='{address}' alt='{label}'></a><small>{escape(caption)}</small></td>"

@@ -87,9 +87,8 @@ class TrainingTab:
                 with gr.Accordion(texts.ADVANCED, open=False, elem_id="advanced"):
                     form.place_advanced()
                 model_setup_panel.build(studio, form.components["model.path"], page)
-                guide.place("Training Profiles")
-                guide.place("Text Encoder Policy")
-                guide.place("Troubleshooting")
+                for section in texts.GUIDE_SECTIONS:
+                    guide.place(section)
             with gr.Column(scale=2, min_width=320):
                 self.samples = gr.HTML(samples_by_step(()), elem_id="samples")
                 gr.HTML(LOG_TOOLS)

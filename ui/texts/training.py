@@ -10,6 +10,7 @@ RUN_HELP = "The newest unless you choose another."
 STOP = "Stop and save"
 RESUME = "Resume"
 ADVANCED = "Advanced: every setting"
+GUIDE_SECTIONS = ("Training Profiles", "Text Encoder Policy", "Troubleshooting")
 ADVICE_FOR = "Training the text encoder may help here."
 ADVICE_AGAINST = "The guide would keep the text encoder frozen here."
 CLASS_PHOTOS = "Draw {count} class photos"
