@@ -16,9 +16,9 @@ def add_to_queue(page, name):
     expect(page.locator("#queue li, #status .headline").filter(has_text=name).first).to_be_visible(timeout=60_000)
 
 
-def test_the_path_shows_what_is_next_and_leads_there(browser, studio):
+def test_the_path_shows_what_is_next_and_leads_there(browser, shared_studio):
     faults: list[str] = []
-    page = open_page(browser, studio, faults)
+    page = open_page(browser, shared_studio, faults)
     path = page.get_by_role("navigation", name="From photos to a LoRA")
     expect(path.get_by_role("button", name="Use my photos")).to_be_visible()
     path.get_by_role("button", name="Use my photos").click()
@@ -41,11 +41,12 @@ def test_the_path_shows_what_is_next_and_leads_there(browser, studio):
     assert faults == []
 
 
-def test_runs_follow_each_other_a_stop_asks_and_a_deleted_run_comes_back(browser, studio):
+def test_runs_follow_each_other_a_stop_asks_and_a_deleted_run_comes_back(browser, shared_studio):
     faults: list[str] = []
+    studio = shared_studio
     page = open_page(browser, studio, faults)
     open_tab(page, "Training")
-    set_field(page, "set-train-steps", "60")  # still running when the others were added and put in order
+    set_field(page, "set-train-steps", "40")  # still running when the others were added and put in order
     add_to_queue(page, "one")
     set_field(page, "set-train-steps", "400")
     add_to_queue(page, "two")
