@@ -93,8 +93,8 @@ class TrainingTab:
                 self.samples = gr.HTML(samples_by_step(()), elem_id="samples")
                 gr.HTML(LOG_TOOLS)
                 self.log = gr.HTML(elem_id="log")
-        gr.HTML(f'<h2 class="section">{runs.QUEUE_TITLE}</h2>')
-        self.queue = gr.HTML(elem_id="queue")
+                gr.HTML(f'<h2 class="section">{runs.QUEUE_TITLE}</h2>')
+                self.queue = gr.HTML(elem_id="queue")
         gr.HTML(f'<h2 class="section">{runs.HISTORY_TITLE}</h2>')
         self.history = gr.HTML(elem_id="history")
         with gr.Accordion(runs.COMPARE_TITLE, open=False, elem_id="compare"):
@@ -228,7 +228,7 @@ class TrainingTab:
             status_html(run, view, state, stopping and live, holder, quiet),
             likeness_html(view, events),
             gr.update(value=plot_frame(view), visible=True) if view.losses else gr.update(visible=False),
-            gr.update(value=likeness_frame(view), visible=True) if view.likenesses else gr.update(visible=False),
+            gr.update(value=likeness_frame(view), visible=True) if any(measured.step for measured in view.likenesses) else gr.update(visible=False),
             gr.update(value=rate_frame(view), visible=True) if view.losses else gr.update(visible=False),
             samples_by_step(view.images),
             log_html(view),

@@ -93,9 +93,10 @@
     dialog.querySelector("img.under").alt = `${one.dataset.words}, ${one.dataset.label}`;
     dialog.querySelector(".left").textContent = base.dataset.label;
     dialog.querySelector(".right").textContent = one.dataset.label;
-    dialog.querySelector(".words").textContent = one.dataset.words;
+    dialog.querySelector(".words").textContent = place === 0 ? `${one.dataset.words} (${one.dataset.label})` : one.dataset.words;
     dialog.querySelector(".back").disabled = place === 0;
     dialog.querySelector(".on").disabled = place === row.length - 1;
+    dialog.classList.toggle("alone", place === 0);
     if (!dialog.open) dialog.showModal();
   }
 
