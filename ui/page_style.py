@@ -16,6 +16,8 @@ PAGE_CSS = f"""
 .gradio-container .small, .gradio-container small { font-size: var(--t1); color: var(--muted); }
 .sr-only { position: absolute !important; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .numbers, .gauges, .facts, .history td, .forecast dd { font-variant-numeric: tabular-nums; }
+/* Each text in its own direction, whatever stands around it. */
+.photos figcaption :is(b, span), textarea, bdi { unicode-bidi: plaintext; }
 .chip-button, .history button, .queue button, .path button, .viewer button { font: inherit; font-size: var(--t2); padding: var(--s1) var(--s3); min-height: 32px; border: 1px solid var(--edge); border-radius: 8px; background: var(--surface); color: var(--text); cursor: pointer; }
 :is(.chip-button, .history button, .queue button, .path button, .viewer button):hover { border-color: var(--accent); color: var(--accent); }
 :is(.chip-button, .history button, .queue button)[aria-pressed=true] { background: var(--accent-soft); border-color: var(--accent); }

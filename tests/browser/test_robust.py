@@ -4,8 +4,10 @@ import contextlib
 import time
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
+from core.dataset.captions import write_caption
 from core.runs import RunStore
 from tests.browser.conftest import Studio
 from tests.ui.certificates import self_signed
@@ -116,5 +118,57 @@ def test_two_tabs_that_both_press_start_make_one_run_and_show_the_same(browser, 
     pages[1].locator("#stop").click()
     for page in pages:
         expect(page.locator("#status")).to_contain_text("Stopped", timeout=SOON)
+    assert faults == []
+    context.close()
+
+
+PHOTOS = 200
+LONG, HEBREW = "a-name-as-long-as-a-camera-and-three-programs-make-it-" + "x" * 90, "תמונה-של-אנה"
+ODD = {
+    "photo-000": "ohwx woman, {{7*7}} ${7*7} <b>bold</b> <script>document.title='owned'</script>",
+    LONG: "ohwx woman, " + "avery" * 60,
+    HEBREW: "ohwx אישה מחייכת, ברחוב (בערב), עם מטרייה אדומה",
+}
+SLOW = {"offline": False, "downloadThroughput": 1_600_000 / 8, "uploadThroughput": 750_000 / 8, "latency": 150}
+
+
+@pytest.fixture
+def crowd(tmp_path):
+    """A studio on two hundred photos, some with names and captions that break careless pages."""
+    folder = tmp_path / "anna"
+    folder.mkdir()
+    for number in range(PHOTOS):
+        name = list(ODD)[number] if number < len(ODD) else f"photo-{number:03d}"
+        Image.new("RGB", (96, 128), (number, 255 - number, 128)).save(folder / f"{name}.png")
+        write_caption(folder / f"{name}.txt", ODD.get(name, "ohwx woman, in a park"))
+    running = Studio(tmp_path / "output", {"DATA_DIR": str(folder)})
+    running.start()
+    yield running
+    running.kill()
+
+
+def test_two_hundred_photos_long_names_and_right_to_left_text_over_a_slow_line_are_shown_as_they_are(browser, crowd):
+    faults: list[str] = []
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.set_default_timeout(SOON)
+    network = context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.send("Network.emulateNetworkConditions", SLOW)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.goto(crowd.address)
+    expect(page.locator("#photos figure")).to_have_count(PHOTOS, timeout=SOON)
+    for name, caption in ODD.items():
+        shown = page.locator(f'#photos figure[data-name="{name}"]')
+        assert shown.locator("b").inner_text() == name and shown.locator("figcaption > span").last.text_content() == caption
+    assert page.title() == "Identity LoRA Studio" and page.locator("#photos figcaption b b").count() == 0
+    page.locator(f'#photos figure[data-name="{HEBREW}"]').click()
+    expect(page.locator("#caption textarea")).to_have_value(ODD[HEBREW])
+    for width in (390, 1440):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    sizes = page.evaluate("performance.getEntriesByType('resource').filter((entry) => entry.name.includes('photos?')).map((entry) => entry.transferSize)")
+    assert sizes and len(sizes) < PHOTOS, "only what is near the window is fetched"
     assert faults == []
     context.close()
