@@ -26,6 +26,10 @@ NOTHING_SEEN: tuple[tuple, ...] = ((), (), (), ())
 NO_FRAME_SEEN: tuple = ("", "", ())
 
 
+def folder_shown(studio: Studio, folder: str) -> str:
+    return folder if folder in studio.listing("dataset") else ""
+
+
 def build_page(studio: Studio) -> gr.Blocks:
     preset = studio.first_preset()
     form = SettingsForm(studio, studio.resolved(preset))
@@ -33,8 +37,10 @@ def build_page(studio: Studio) -> gr.Blocks:
         gr.HTML(MASTHEAD)
         for note in studio.notes:
             gr.HTML(f'<p class="notice" role="alert">{escape(note)}</p>')
-        gauges = gr.HTML(gauges_html(None), elem_id="gauges")
-        path = gr.HTML(elem_id="path")
+        # Drawn with the page, so that nothing moves when the first tick comes.
+        gauges = gr.HTML(gauges_html(studio.gauges.latest()), elem_id="gauges")
+        facts = FactFinder(studio)
+        path = gr.HTML(path_html(facts.of(folder_shown(studio, form.first.settings.dataset.folder))), elem_id="path")
         frame_seen = gr.State(NO_FRAME_SEEN)
         seen = gr.State(NOTHING_SEEN)
         with gr.Tabs(overflow_behavior="wrap") as tabs:
@@ -61,11 +67,9 @@ def build_page(studio: Studio) -> gr.Blocks:
             doctor_key, doctor_values = doctor.render(patient, last[3])
             return [(training_key, evaluation_key, report_key, doctor_key), *training_values, *evaluation_values, *report_values, *doctor_values]
 
-        facts = FactFinder(studio)
-
         def refresh_frame(last: tuple, folder: str) -> list[Any]:
             """Gauges, guided path, queue and past runs: on a clock of their own, so that none of them holds up a running run's."""
-            gauge, steps = gauges_html(studio.gauges.latest()), path_html(facts.of(folder if folder in studio.listing("dataset") else ""))
+            gauge, steps = gauges_html(studio.gauges.latest()), path_html(facts.of(folder_shown(studio, folder)))
             lists_key, lists = training.render_lists(last[2])
             return [(gauge, steps, lists_key), gauge if gauge != last[0] else gr.skip(), steps if steps != last[1] else gr.skip(), *lists]
 

@@ -39,7 +39,7 @@ meter::-webkit-meter-bar { background: var(--line); border: 0; border-radius: 4p
 .path .next { display: flex; flex-wrap: wrap; align-items: center; gap: var(--s2) var(--s3); margin: var(--s2) 0 0; min-height: 2.3rem; } .path .next p { margin: 0; flex: 1 1 20rem; }
 .path .next button.go { background: var(--button); border-color: var(--button); color: var(--on-button); font-weight: 600; }
 
-.forecast dl { display: grid; grid-template-columns: max-content 1fr; gap: var(--s1) var(--s4); margin: 0; min-height: 8.4rem; align-content: start; } .forecast dt { color: var(--muted); font-size: var(--t2); } .forecast dd { margin: 0; font-size: var(--t2); } .forecast dd b { font-size: var(--t3); }
+.forecast dl { display: grid; grid-template-columns: max-content 1fr; gap: var(--s1) var(--s4); margin: 0; min-height: 14.5rem; align-content: start; } .forecast dt { color: var(--muted); font-size: var(--t2); } .forecast dd { margin: 0; font-size: var(--t2); } .forecast dd b { font-size: var(--t3); }
 .forecast .phases { display: grid; grid-template-columns: max-content 4.5rem max-content; gap: 2px var(--s2); align-items: center; } .forecast .phases meter { width: 100%; }
 .forecast .note { color: var(--warn); background: var(--warn-soft); border-radius: 8px; padding: var(--s1) var(--s2); margin: var(--s2) 0 0; font-size: var(--t2); }
 

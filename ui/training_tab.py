@@ -64,7 +64,7 @@ class TrainingTab:
                 self.enqueue = gr.Button(runs.QUEUE_ADD, elem_id="enqueue")
             with gr.Column(scale=2, min_width=320):
                 self.run = gr.Dropdown(self.run_names(), label=texts.RUN, info=texts.RUN_HELP, interactive=True, elem_id="run")
-                self.status = gr.HTML(elem_id="status")
+                self.status = gr.HTML(NOTHING.format(texts.NO_RUN), elem_id="status")
                 with gr.Row(elem_id="run-acts"):
                     self.stop = gr.Button(texts.STOP, elem_id="stop", min_width=110, interactive=False)
                     self.save_now = gr.Button(texts.SAVE_NOW, elem_id="save-now", min_width=110, interactive=False)

@@ -15,8 +15,10 @@ A_JOB = 240_000  # milliseconds a short demo job may take on a slow machine
 STEPS = "16"
 
 
-def open_page(browser: Browser, studio: Studio, faults: list[str], width: int = 1440, height: int = 1000) -> Page:
+def open_page(browser: Browser, studio: Studio, faults: list[str], width: int = 1440, height: int = 1000, script: str = "") -> Page:
     page = browser.new_page(viewport={"width": width, "height": height})
+    if script:
+        page.add_init_script(script)
     page.set_default_timeout(30_000)
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
@@ -157,7 +159,14 @@ def test_wrong_input_is_answered_in_words(browser, shared_studio):
     assert faults == []
 
 
-def test_nothing_is_wider_than_the_screen(browser, shared_studio):
+# What a screen reader would say of each control that is shown: those of which it could say nothing.
+NAMELESS = """() => [...document.querySelectorAll('button, a[href], input:not([type=hidden]):not([type=file]), textarea, select, [role=button], [role=option]')].filter((one) => one.checkVisibility())
+  .filter((one) => !(one.getAttribute('aria-label') || one.getAttribute('aria-labelledby') || [...(one.labels ?? [])].some((label) => label.textContent.trim()) || one.textContent.trim() || one.title || one.querySelector('img[alt]:not([alt=""])')))
+  .map((one) => one.outerHTML.slice(0, 200))"""
+SHIFTS = "new Promise((done) => { let sum = 0; new PerformanceObserver((list) => { for (const entry of list.getEntries()) if (!entry.hadRecentInput) sum += entry.value; }).observe({ type: 'layout-shift', buffered: true }); setTimeout(() => done(sum), 300); })"
+
+
+def test_every_tab_fits_the_screen_stands_still_and_every_control_has_a_name(browser, shared_studio):
     faults: list[str] = []
     page = open_page(browser, shared_studio, faults)
     for width in (1440, 390):
@@ -165,4 +174,9 @@ def test_nothing_is_wider_than_the_screen(browser, shared_studio):
         for tab in ("Dataset", "Analyzer", "Training", "Evaluation"):
             open_tab(page, tab)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (width, tab)
-    assert faults == []
+            assert page.evaluate(NAMELESS) == [], tab
+    assert page.locator("h1").count() == 1 and page.locator("html").get_attribute("lang") and faults == []
+    page.close()
+    phone = open_page(browser, shared_studio, faults, 390, 844)
+    expect(phone.locator("#photos figure").first).to_be_visible()
+    assert phone.evaluate(SHIFTS) < 0.1, "what is still on its way has its place"
