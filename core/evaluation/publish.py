@@ -13,9 +13,9 @@ from core.evaluation.run_of import run_of
 from core.evaluation.scores import GridScores
 from core.evaluation.sources import read_source
 from core.flux.lora_file import OWN_METADATA, LoraFile, read_lora_header, save_lora_file
+from core.runs import CARD_GRID_SUFFIX
 
 CARD_SUFFIX = ".md"
-CARD_GRID_SUFFIX = "-grid.png"
 
 
 def publish(found: Recommendation, scores: GridScores, grid: StrengthGrid, output: Path) -> str:
