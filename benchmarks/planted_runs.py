@@ -54,7 +54,7 @@ class Fault:
 # The undertrained one is an early checkpoint of the good run.
 FAULTS = (
     Fault("leaking", PLAIN),
-    Fault("overtrained", ("optimizer.learning_rate=3e-2", "optimizer.lr_scheduler=constant", "train.steps=200"), goes_on_from="leaking"),
+    Fault("overtrained", ("optimizer.lr_scheduler=constant", "train.steps=900"), goes_on_from="leaking"),
     Fault("copied", PLAIN, scenes=lambda scenes: scenes[:COPIED_PHOTOS]),
     Fault("blurred", PLAIN, blur=BLUR),
     Fault("angle-starved", PLAIN, scenes=lambda scenes: [dataclasses.replace(scene, angle="front view") for scene in scenes]),
