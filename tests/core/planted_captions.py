@@ -20,7 +20,7 @@ SEEN_TRAITS = (
     "with sandy hair", "shoulder-length dark hair", "in her late 20s", "with deep brown eyes", "fair complexion", "a mole on her chin", "crow's feet", "a young adult", "green-eyed", "ginger-haired",
     "a receding hairline", "thick eyebrows", "of about thirty", "olive-toned skin",
 )  # fmt: skip
-# Written before that extension and not looked at while it was made; the rules were not extended after these were counted.
+# Written before that extension, though by the same hand; the rules were not extended after these were counted.
 HARD_TRAITS = (
     "with strawberry blonde hair", "light brown eyes", "a crooked nose", "high cheekbones", "a square jaw", "full lips", "a cleft chin", "dimples", "jet-black hair", "hazel-eyed", "rosy cheeks", "aged 52",
     "almond-shaped eyes", "a high forehead", "thinning hair", "bushy brows", "an Asian person", "fair-haired", "caramel skin", "around forty years of age",
