@@ -49,6 +49,7 @@ def speed(row: Row) -> Row:
     import torch
     from training import hardware_here, lay_out, model_shape, random_transformer, size_here, training_of
 
+    from core.flux.forward import compile_blocks
     from core.training.memory import MemoryPlan, forecast
     from core.training.outlook import measured_flops, picture_flops
 
@@ -62,7 +63,7 @@ def speed(row: Row) -> Row:
     else:
         lay_out(transformer, plan, row["base"] == "int8-products")
         if row["loop"] == "compiled":
-            compile_blocks()
+            compile_blocks(transformer)
         step = our_step(*training_of(transformer, plan, hardware, row["rank"], side, size.text, row["most"]))
     first, seconds = timed(step)
     rate = picture_flops(shape, tokens, MemoryPlan(False, 0, 1)) * row["most"] / seconds
@@ -164,15 +165,6 @@ def plain_step(transformer, row: Row, side: int, text: int, hardware) -> Callabl
         optimizer.zero_grad()
 
     return step
-
-
-def compile_blocks() -> None:
-    """Blocks as compiled functions, shared by all blocks of a kind."""
-    import torch
-
-    import core.flux.forward as forward
-
-    forward._double_block, forward._single_block = (torch.compile(function, dynamic=False) for function in (forward._double_block, forward._single_block))
 
 
 def timed(step: Callable[[], object]) -> tuple[float, float]:

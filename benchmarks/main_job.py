@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,7 +76,8 @@ def _photograph(page: Page, width: int) -> None:
 def _photograph_tab(page: Page, name: str) -> None:
     page.evaluate("document.querySelectorAll('img[loading=lazy]').forEach(image => image.loading = 'eager')")
     page.wait_for_timeout(2500)
-    page.screenshot(path=ROOT / "docs" / f"{name}.png", full_page=True)
+    # 256 colours: the page is mostly flat, and a repository keeps every picture for good.
+    Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(ROOT / "docs" / f"{name}.png", optimize=True)
 
 
 def _open(browser: Browser, address: str, width: int) -> Page:

@@ -1,5 +1,6 @@
 """The memory forecast against what a training step takes: `python benchmarks/memory.py` prints a line per layout.
 
+`--cards` prints on paper which layout the presets get on cards of several sizes.
 On a GPU with a full-size FLUX.1-dev of random weights (`--full`), else with the random model of middle size: there the peak of the process over what its libraries take.
 """
 
@@ -48,18 +49,44 @@ def measure(int8: bool, part: int, most: int, host: bool, full: bool, side: int,
     return {"int8": int8, "checkpointed": plan.checkpointed, "pictures_a_forward": most, "modulation_on_host": host, "forecast_mib": round(said / 2**20), "peak_mib": round(peak / 2**20), "ratio": round(said / peak, 2)}
 
 
+def on_paper(preset: str, gib: int) -> dict[str, object]:
+    """The layout a preset's largest picture gets on a card of which 97 % less 0.6 GiB are free."""
+    import torch
+    from training import FULL, model_shape, random_transformer
+
+    from core.errors import Refused
+    from core.flux.models import Hardware
+    from core.presets import resolve
+    from core.training.layout import rungs_for
+    from core.training.memory import GIB
+    from core.training.preflight import layout_words
+
+    settings, side = resolve(preset, {}).settings, resolve(preset, {}).settings.dataset.resolution
+    shape = model_shape(random_transformer(FULL, Hardware(torch.device("meta"), torch.bfloat16)))
+    row = {"preset": preset, "card_gib": gib}
+    try:
+        plan, needs = rungs_for(settings, shape, side * side // 256 + FULL.text, int((gib * 0.97 - 0.6) * GIB), Hardware(torch.device("cuda"), torch.bfloat16))[0]
+    except Refused as refused:
+        return {**row, "refused": refused.what}
+    return {**row, "layout": layout_words(plan, shape), "gib": round(needs.total / GIB, 1)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="FLUX.1-dev's own size")
     parser.add_argument("--side", type=int, default=256, help="pixels")
     parser.add_argument("--rank", type=int, default=16)
+    parser.add_argument("--cards", type=int, nargs="+", metavar="GIB")
     parser.add_argument("--one", nargs=4, type=int, metavar=("INT8", "PART", "MOST", "HOST"))
     arguments = parser.parse_args()
     if arguments.one:
         int8, part, most, host = arguments.one
         print(json.dumps(measure(bool(int8), part, most, bool(host), arguments.full, arguments.side, arguments.rank)))
         return
-    for layout in LAYOUTS:
+    for preset in ("fast", "final") if arguments.cards else ():
+        for gib in arguments.cards:
+            print(json.dumps(on_paper(preset, gib)), flush=True)
+    for layout in () if arguments.cards else LAYOUTS:
         command = [sys.executable, __file__, "--side", str(arguments.side), "--rank", str(arguments.rank), *(["--full"] if arguments.full else []), "--one", *map(str, layout)]
         answer = subprocess.run(command, capture_output=True, text=True)
         print(answer.stdout.splitlines()[-1] if answer.returncode == 0 else json.dumps({"layout": layout, "failed": answer.stderr.splitlines()[-1]}), flush=True)

@@ -119,13 +119,18 @@ def _seconds_per_step(run: Run, begin: int, end: int) -> float:
 
 def _wait(is_so) -> None:
     for _ in range(1200):
-        try:
-            if is_so():
-                return
-        except OSError:
-            pass
+        if _holds(is_so):
+            return
         time.sleep(0.2)
     raise SystemExit("it did not come so far")
+
+
+def _holds(is_so) -> bool:
+    """A server that does not answer yet is no answer."""
+    try:
+        return is_so()
+    except OSError:
+        return False
 
 
 if __name__ == "__main__":

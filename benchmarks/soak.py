@@ -33,7 +33,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder) / "gradio")
         running = start_studio(Path(folder))
-        tick = next(handler for handler in running.config()["dependencies"] if handler["targets"] and handler["targets"][0][1] == "tick" and handler["queue"] is False)
+        tick = tick_of(running)
         run = running.studio.store.create(parse_settings({"run.name": "soak", "run.output": str(running.output), "train.steps": int(hours * HOUR / SECONDS_PER_STEP)}))
         run.log.append(RunStarted(job="train", name="soak", steps=run.settings.train.steps))
         with running.studio.store.exclusive("training 'soak'"):
@@ -41,12 +41,17 @@ def main() -> None:
             for hour in range(int(hours)):
                 began = time.monotonic()
                 for second in range(hour * HOUR, (hour + 1) * HOUR, TICKS_PER_CALL):
-                    _one_moment(running, run, tick, second)
+                    one_moment(running, run, tick, second)
                 _show(hour + 1, run.log.file.stat().st_size, running, tick, time.monotonic() - began)
     os._exit(0)
 
 
-def _one_moment(running: RunningStudio, run: Run, tick: dict, second: int) -> None:
+def tick_of(running: RunningStudio) -> dict:
+    """The handler an open tab asks each second."""
+    return next(handler for handler in running.config()["dependencies"] if handler["targets"] and handler["targets"][0][1] == "tick" and handler["queue"] is False)
+
+
+def one_moment(running: RunningStudio, run: Run, tick: dict, second: int) -> None:
     for step in range(second // SECONDS_PER_STEP, (second + TICKS_PER_CALL) // SECONDS_PER_STEP):
         run.log.append(StepDone(step=step + 1, loss=0.4, learning_rate=1e-4, grad_norm=0.1, seconds=2.0, memory_gib=20.0))
         if step % 50 == 0:
@@ -66,12 +71,17 @@ def _tick(running: RunningStudio, tick: dict, session: str) -> None:
 
 
 def _show(hour: int, log_bytes: int, running: RunningStudio, tick: dict, seconds: float) -> None:
-    process = psutil.Process()
     answer = time.perf_counter()
     _tick(running, tick, "measured")
     milliseconds = 1000 * (time.perf_counter() - answer)
-    record = {"hour": hour, "rss_mib": round(process.memory_info().rss / 2**20), "threads": process.num_threads(), "open_files": process.num_fds() if hasattr(process, "num_fds") else process.num_handles(), "log_mib": round(log_bytes / 2**20, 2), "tick_ms": round(milliseconds, 1), "took_s": round(seconds, 1)}
+    record = {"hour": hour, **held(), "log_mib": round(log_bytes / 2**20, 2), "tick_ms": round(milliseconds, 1), "took_s": round(seconds, 1)}
     print(json.dumps(record), flush=True)
+
+
+def held() -> dict[str, int]:
+    """What this process holds of the machine."""
+    process = psutil.Process()
+    return {"rss_mib": round(process.memory_info().rss / 2**20), "threads": process.num_threads(), "open_files": process.num_fds() if hasattr(process, "num_fds") else process.num_handles()}
 
 
 if __name__ == "__main__":

@@ -48,6 +48,16 @@ def write_atomic(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def write_if_possible(path: Path, data: bytes) -> bool:
+    """Write what only spares work later. False where the disk refuses: that costs the second look its speed, nothing else."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, data)
+    except OSError:
+        return False
+    return True
+
+
 def rename(old: Path, new: Path) -> None:
     """os.replace that outlasts a reader. Raises OSError when the place stays closed."""
     for _ in range(RENAME_ATTEMPTS - 1):

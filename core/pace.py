@@ -1,4 +1,4 @@
-"""How a run is getting on: durations in words, and when it has gone silent for longer than its own pace explains."""
+"""How a run is getting on: durations in words, what they cost, and when it has gone silent for longer than its own pace explains."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def silence(last_sign: float, typical_step: float, now: float) -> float | None:
 
 def silence_words(quiet: float, typical_step: float) -> str:
     return f"No step for {quiet / 60:.0f} min; one usually takes {typical_step:.1f} s. The device may be busy with something else or hang. Stopping saves at the next step; if nothing moves, restart and press Resume: the checkpoints are safe."
+
+
+def cost(seconds: float, price_per_hour: float) -> float | None:
+    """In the currency of the price; None where none was given."""
+    return seconds / 3600 * price_per_hour if price_per_hour else None
 
 
 def duration(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,23 +49,27 @@ def account_of(run: Run) -> Account:
     """Reads the log line by line and keeps no event: a page of many long runs stays small."""
     started, ended, step, steps, seconds, fixed, held_out = 0.0, "", 0, 0, 0.0, None, None
     try:
-        with open(run.log.file, "rb") as lines:
-            for line in lines:
-                record = _parsed(line)
-                kind = record.get("kind")
-                if kind == "run_started":
-                    started, steps, ended = started or record["time"], record["steps"], ""
-                elif kind == "step":
-                    step = record["step"]
-                elif kind == "fixed_noise":
-                    fixed, held_out = record["loss"], record.get("held_out")
-                elif kind in ("finished", "stopped", "failed"):
-                    ended, seconds = ("" if record.get("by") == "shutdown" else kind), seconds + record.get("seconds", 0.0)
-    except FileNotFoundError:
-        pass
+        for record in _records(run.log.file):
+            kind = record.get("kind")
+            if kind == "run_started":
+                started, steps, ended = started or record["time"], record["steps"], ""
+            elif kind == "step":
+                step = record["step"]
+            elif kind == "fixed_noise":
+                fixed, held_out = record["loss"], record.get("held_out")
+            elif kind in ("finished", "stopped", "failed"):
+                ended, seconds = ("" if record.get("by") == "shutdown" else kind), seconds + record.get("seconds", 0.0)
     except (OSError, KeyError, TypeError) as error:
         raise UserError(f"The log of '{run.name}' cannot be read: {error}", str(run.log.file), "Its files are still there; delete the run when you need none of them.") from None
     return Account(run.name, started or run.folder.stat().st_mtime, ended, step, steps or run.settings.train.steps, seconds, fixed, held_out)
+
+
+def _records(log: Path) -> Iterator[dict[str, Any]]:
+    """None of a run that has not begun to write."""
+    if not log.exists():
+        return
+    with open(log, "rb") as lines:
+        yield from map(_parsed, lines)
 
 
 def _parsed(line: bytes) -> dict[str, Any]:

@@ -45,6 +45,7 @@ class ModelSettings(Section):
     precision: Literal["auto", "bf16", "fp32"] = setting("auto", "Precision", "auto: bf16 on a GPU that has it, float32 on a CPU. LoRA weights are float32 always; fp16 overflows in FLUX and is not offered.")
     base: Literal["auto", "full", "int8"] = setting("auto", "Frozen base", "auto: 8 bits only where full precision does not fit or would be slower. int8 halves the base model's memory; rounding costs about 1 %.")
     int8_products: bool = setting(False, "8-bit products", "Multiplies in 8 bits too, where the base is 8-bit: faster on cards such as the RTX 4090, a little less exact.")
+    compile: Literal["auto", "on", "off"] = setting("auto", "Compile", "Compiles the blocks after some steps: one or two minutes, then shorter steps. auto: on one GPU, when enough steps are left to pay for it. Either way it is undone when the steps did not become shorter.")
     gradient_checkpointing: Literal["auto", "none", "all"] = setting("auto", "Gradient checkpointing", "Recomputes blocks in the backward pass to save memory, for up to 45 % more time. auto: as few blocks as fit.")
     text_length: int = setting(512, "T5 tokens", "Length every caption is padded to for T5. 512 is what diffusers uses, 256 what ComfyUI uses. Capped by the model's own tokenizer.", ge=16, le=512)
 

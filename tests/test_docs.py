@@ -1,6 +1,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from scripts.settings_doc import settings_markdown, variables_text
 
 
@@ -23,10 +25,11 @@ def test_every_test_that_proves_a_row_of_the_guide_exists():
         assert not [test for test in tests if test and f"def {test}(" not in source], file
 
 
-def test_every_item_of_the_security_page_names_tests_that_exist():
-    page = Path("docs/SECURITY.md").read_text()
-    rows = {item: re.findall(r"`(tests/\S+\.py)::(test_\w+)`", line) for line in page.splitlines() if (item := line.partition("|")[2].partition("|")[0].strip()).startswith("S")}
-    assert list(rows) == [f"S{number}" for number in range(1, 21)] and all(rows.values())
+@pytest.mark.parametrize(("page", "letter"), [("docs/SECURITY.md", "S"), ("docs/RUNPOD.md", "F")])
+def test_every_item_of_the_security_and_the_fault_table_names_tests_that_exist(page, letter):
+    lines = Path(page).read_text().splitlines()
+    rows = {item: re.findall(r"`(tests/\S+\.py)::(test_\w+)`", line) for line in lines if re.fullmatch(rf"{letter}\d+", item := line.partition("|")[2].partition("|")[0].strip())}
+    assert list(rows) == [f"{letter}{number}" for number in range(1, 21)] and all(rows.values())
     missing = [f"{file}::{test}" for tests in rows.values() for file, test in tests if f"def {test}(" not in Path(file).read_text()]
     assert missing == []
 

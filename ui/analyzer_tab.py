@@ -24,6 +24,7 @@ from ui.remedies import read_pressed, remedy_button
 from ui.run_view import fold
 from ui.settings_form import SettingsForm
 from ui.studio import Studio
+from ui.texts import analyzer as texts
 
 
 def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button, analyzed: gr.Textbox, dataset: DatasetTab) -> None:
@@ -68,7 +69,7 @@ def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button
 def render(studio: Studio, dataset_folder: str, trigger_word: str, resolution: float | None, seen: tuple) -> tuple[tuple, list[Any]]:
     """A key that changes with what is shown; the report, what it means for a training, and when it was made if that was while somebody looked. Nothing is sent when the key is `seen`."""
     if dataset_folder not in studio.listing("dataset"):
-        return (dataset_folder,), [nothing_yet("Choose a dataset folder."), "", gr.skip()]
+        return (dataset_folder,), [nothing_yet(texts.CHOOSE_FOLDER), "", gr.skip()]
     try:
         events = studio.reader.events(analysis_log(dataset_folder, studio.store))
     except UserError as error:
@@ -86,22 +87,21 @@ def render(studio: Studio, dataset_folder: str, trigger_word: str, resolution: f
 def changed_since(report: AnalysisReport, state: str, trigger_word: str, resolution: float | None) -> str:
     """Why a report no longer tells how things are; empty while it does."""
     if report.files_state != state:
-        return "Photos or captions were changed since."
+        return texts.CHANGED_FILES
     if report.trigger_word != trigger_word.strip():
-        return f"It was made for the trigger word '{report.trigger_word}'."
+        return texts.CHANGED_TRIGGER.format(word=report.trigger_word)
     if resolution is not None and report.resolution != resolution:
-        return f"It was made for a training at {report.resolution} px, not at {resolution:g}."
+        return texts.CHANGED_RESOLUTION.format(then=report.resolution, now=resolution)
     return ""
 
 
 def readiness(report: AnalysisReport | None, since: str) -> str:
     """For who is about to train: the verdict, and that nobody is stopped by it."""
     if report is None:
-        return '<p class="readiness">The photos were not analyzed yet; it takes seconds.</p>'
+        return f'<p class="readiness">{texts.READINESS_NONE}</p>'
     if since:
-        return f'<p class="readiness old"><b>The last report is out of date.</b> {escape(since)} Press Analyze in the Analyzer tab; it takes seconds.</p>'
-    meaning = {"ready": "Go ahead.", "train for a test": "Good for a fast test; the final run deserves the fixes.", "fix first": "Training works all the same, but these faults will be in every picture."}[report.verdict]
-    return f'<p class="readiness {KINDS[report.verdict]}"><b>{escape(report.summary)}</b> {meaning}</p>'
+        return f'<p class="readiness old"><b>{texts.READINESS_OLD}</b> {escape(since)} {texts.READINESS_AGAIN}</p>'
+    return f'<p class="readiness {KINDS[report.verdict]}"><b>{escape(report.summary)}</b> {texts.READINESS[report.verdict]}</p>'
 
 
 def _html(studio: Studio, dataset_folder: str, events: list[RunEvent], report: AnalysisReport | None, since: str) -> str:
@@ -112,11 +112,11 @@ def _html(studio: Studio, dataset_folder: str, events: list[RunEvent], report: A
         done = f" {view.phase_done} of {view.phase_total}" if view.phase_total else ""
         return f'<div class="verdict" role="status">{escape(view.phase)}{done}</div>'
     if report is None:
-        return nothing_yet("Not analyzed yet. It takes seconds and changes nothing.")
+        return nothing_yet(texts.NOT_YET)
     try:
         samples = {sample.name: sample for sample in open_dataset(Path(dataset_folder)).samples}
     except UserError:
         samples = {}  # The photos are gone since; the report is still worth reading.
     body = report_body(report, lambda name: photo_address(dataset_folder, samples[name], THUMBNAIL_SIDE) if name in samples else None, remedy_button)
-    out_of_date = f'<p class="readiness old" role="status"><b>This report is out of date.</b> {escape(since)} Analyze again.</p>' if since else ""
-    return f'{out_of_date}{body}<p><a href="report?{urlencode({"folder": dataset_folder})}" download>Download this report as one HTML file</a></p>'
+    out_of_date = f'<p class="readiness old" role="status"><b>{texts.OUT_OF_DATE}</b> {escape(since)} {texts.ANALYZE_AGAIN}</p>' if since else ""
+    return f'{out_of_date}{body}<p><a href="report?{urlencode({"folder": dataset_folder})}" download>{texts.DOWNLOAD}</a></p>'

@@ -16,17 +16,18 @@ from ui.messages import shows_errors
 from ui.photo_editor import after_saving
 from ui.photo_grid import read_picked
 from ui.studio import opened
+from ui.texts import dataset as texts
 
 if TYPE_CHECKING:
     from ui.dataset_tab import DatasetTab
 
-SET_TRIGGER, IN_FRONT, REPLACE = "Set the trigger word", "Put words in front", "Find and replace"
+SET_TRIGGER, IN_FRONT, REPLACE = (texts.BULK_KINDS[kind] for kind in ("trigger", "front", "replace"))
 KINDS: dict[str, Callable[[str, str, str, str], TextEdit]] = {
     SET_TRIGGER: lambda trigger_word, class_word, old, new: caption_edits.set_trigger(trigger_word, class_word),
     IN_FRONT: lambda trigger_word, class_word, old, new: caption_edits.put_in_front(new),
     REPLACE: lambda trigger_word, class_word, old, new: caption_edits.replace(old, new),
-    "Remove permanent traits": lambda trigger_word, class_word, old, new: without_traits,
-    f"Shorten to {caption_edits.SHORT_WORDS} words": lambda trigger_word, class_word, old, new: caption_edits.shorten(),
+    texts.BULK_KINDS["traits"]: lambda trigger_word, class_word, old, new: without_traits,
+    texts.BULK_KINDS["shorten"].format(words=caption_edits.SHORT_WORDS): lambda trigger_word, class_word, old, new: caption_edits.shorten(),
 }
 Previewed = dict[str, tuple[str, str]]
 
@@ -35,14 +36,14 @@ class BulkCaptions:
     """The fold above the grid; it works on the selected photos, or on all when none is selected."""
 
     def __init__(self) -> None:
-        with gr.Accordion("Edit many captions at once", open=False, elem_id="bulk-captions"):
+        with gr.Accordion(texts.BULK, open=False, elem_id="bulk-captions"):
             with gr.Row():
-                self.kind = gr.Dropdown(list(KINDS), value=SET_TRIGGER, label="What to do", info="With the selected photos; with all when none is selected.", elem_id="bulk-kind")
-                self.old = gr.Textbox(label="Find", max_length=200, visible=False, elem_id="bulk-find")
-                self.new = gr.Textbox(label="Words", max_length=200, visible=False, elem_id="bulk-words")
-            look = gr.Button("Preview", elem_id="bulk-preview")
+                self.kind = gr.Dropdown(list(KINDS), value=SET_TRIGGER, label=texts.BULK_KIND, info=texts.BULK_KIND_HELP, elem_id="bulk-kind")
+                self.old = gr.Textbox(label=texts.BULK_FIND, max_length=200, visible=False, elem_id="bulk-find")
+                self.new = gr.Textbox(label=texts.BULK_WORDS, max_length=200, visible=False, elem_id="bulk-words")
+            look = gr.Button(texts.BULK_PREVIEW, elem_id="bulk-preview")
             self.table = gr.HTML(elem_id="bulk-table")
-            self.apply = gr.Button("Apply", variant="primary", visible=False, elem_id="bulk-apply")
+            self.apply = gr.Button(texts.BULK_APPLY, variant="primary", visible=False, elem_id="bulk-apply")
         self.previewed = gr.State({})
         self.look = look
 
@@ -55,7 +56,7 @@ class BulkCaptions:
             dataset = opened(tab.studio, folder_name)
             names = list(read_picked(picked_text).selected) or [sample.name for sample in (*dataset.samples, *dataset.excluded)]
             found = caption_edits.preview(dataset, names, text_edit(kind, trigger_word.strip(), class_word.strip(), old or "", new or ""))
-            return [table_html(found, len(names)), gr.update(visible=bool(found), value=f"Apply to {len(found)} caption{'' if len(found) == 1 else 's'}"), found, after_saving(edited, text), *tab.show(folder_name, trigger_word)]
+            return [table_html(found, len(names)), gr.update(visible=bool(found), value=(texts.BULK_APPLY_TO_ONE if len(found) == 1 else texts.BULK_APPLY_TO).format(count=len(found))), found, after_saving(edited, text), *tab.show(folder_name, trigger_word)]
 
         def apply(folder_name: str, trigger_word: str, kind: str, previewed: Previewed) -> list[Any]:
             dataset = opened(tab.studio, folder_name)
@@ -63,7 +64,7 @@ class BulkCaptions:
             if any(now.get(name) != before for name, (before, _) in previewed.items()):
                 raise Refused("A caption was changed since the preview.", "", "Press Preview again.")
             edits.write_captions(dataset, caption_edits.after(previewed), f"{kind.lower()}: {edits.counted(list(previewed))}")
-            return ['<p class="done" role="status">Applied. Undo takes it back.</p>', gr.update(visible=False), {}, *tab.show(folder_name, trigger_word)]
+            return [f'<p class="done" role="status">{texts.BULK_APPLIED}</p>', gr.update(visible=False), {}, *tab.show(folder_name, trigger_word)]
 
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         self.kind.change(fields, self.kind, [self.old, self.new, self.table, self.apply, self.previewed], **quiet)
@@ -81,6 +82,7 @@ def text_edit(kind: str, trigger_word: str, class_word: str, old: str, new: str)
 
 def table_html(previewed: Previewed, looked_at: int) -> str:
     if not previewed:
-        return f'<p class="done" role="status">Nothing would change in {looked_at} photos.</p>'
+        return f'<p class="done" role="status">{texts.BULK_NOTHING.format(count=looked_at)}</p>'
     rows = "".join(f"<tr><th scope='row'>{escape(name)}</th><td><del>{escape(before)}</del><ins>{escape(after)}</ins></td></tr>" for name, (before, after) in previewed.items())
-    return f'<div class="scroll"><table class="plain bulk"><thead><tr><th>Photo</th><th>Before and after</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    heads = "".join(f"<th>{head}</th>" for head in texts.BULK_HEADS)
+    return f'<div class="scroll"><table class="plain bulk"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'

@@ -23,15 +23,14 @@ from ui.pictures import photo_address
 from ui.run_view import RunView, fold
 from ui.settings_form import SettingsForm
 from ui.studio import Studio, opened
+from ui.texts import dataset as texts
 from ui.upload_zone import QUIET
 
 if TYPE_CHECKING:
     from ui.dataset_tab import DatasetTab
 
-MISSING, MACHINE, SELECTED = "Photos without a caption", "These and captions made here that nobody changed", "The selected photos"
-WHICH: dict[str, Which] = {MISSING: "missing", MACHINE: "machine", SELECTED: "all"}
-TEMPLATE_TITLE = "Measured facts, no model"
-TEMPLATE_ABOUT = "Framing, angle and light as they were measured. Nothing to download; takes seconds."
+WHICH: dict[str, Which] = {texts.WHICH["missing"]: "missing", texts.WHICH["machine"]: "machine", texts.WHICH["all"]: "all"}
+MISSING, SELECTED = texts.WHICH["missing"], texts.WHICH["all"]
 THUMBNAIL_SIDE = 160
 NOTHING_SEEN: tuple = ()
 
@@ -50,21 +49,21 @@ class CaptionPanel:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        with gr.Accordion("Caption them for me", open=False, elem_id="caption-panel"):
+        with gr.Accordion(texts.PROPOSE_TITLE, open=False, elem_id="caption-panel"):
             with gr.Row():
-                self.which = gr.Radio(list(WHICH), value=MISSING, label="Which photos", info="Nothing is written before you accept it.", elem_id="caption-which")
+                self.which = gr.Radio(list(WHICH), value=MISSING, label=texts.WHICH_LABEL, info=texts.WHICH_HELP, elem_id="caption-which")
                 with gr.Column(min_width=300):
-                    self.captioner = gr.Dropdown(captioner_choices(studio), value=TEMPLATE, label="Who writes", interactive=True, elem_id="captioner")
+                    self.captioner = gr.Dropdown(captioner_choices(studio), value=TEMPLATE, label=texts.WHO, interactive=True, elem_id="captioner")
                     self.place = gr.HTML(elem_id="captioner-place")
-                    self.download = gr.Button("Download it", size="sm", visible=False, elem_id="download-captioner")
+                    self.download = gr.Button(texts.DOWNLOAD, size="sm", visible=False, elem_id="download-captioner")
             with gr.Row(elem_id="caption-buttons"):
-                self.start = gr.Button("Propose captions", variant="primary", elem_id="start-captions")
-                self.stop = gr.Button("Stop", visible=False, elem_id="stop-captions")
+                self.start = gr.Button(texts.PROPOSE, variant="primary", elem_id="start-captions")
+                self.stop = gr.Button(texts.STOP, visible=False, elem_id="stop-captions")
             self.status = gr.HTML(visible=False, elem_id="caption-status")
             with gr.Column(visible=False) as self.found:
                 with gr.Row(elem_id="proposal-buttons"):
-                    self.accept_all = gr.Button("Accept all", variant="primary", elem_id="accept-all")
-                    self.reject_all = gr.Button("Reject all", elem_id="reject-all")
+                    self.accept_all = gr.Button(texts.ACCEPT_ALL, variant="primary", elem_id="accept-all")
+                    self.reject_all = gr.Button(texts.REJECT_ALL, elem_id="reject-all")
                 self.table = gr.HTML(elem_id="proposals")
         self.pressed = gr.Textbox(visible="hidden", elem_id="proposal-answer")
         self.seen = gr.State(NOTHING_SEEN)
@@ -99,7 +98,7 @@ class CaptionPanel:
                 pressed, photos = one.answer, [one.photo]
             (accept if pressed == "accept" else reject)(dataset, photos)
             if pressed == "accept":
-                gr.Info(f"{len(photos)} caption{'' if len(photos) == 1 else 's'} written. Undo takes it back.", duration=4)
+                gr.Info((texts.ONE_WRITTEN if len(photos) == 1 else texts.WRITTEN).format(count=len(photos)), duration=4)
             # Otherwise nothing is said of the box: the caption that was accepted may be on its way into it.
             typed = edited_as(read_edited(edited).name, text) if is_saved else gr.skip()
             return [*self.show(folder_name, captioner, NOTHING_SEEN), typed, *tab.show(folder_name, trigger)]
@@ -139,12 +138,12 @@ class CaptionPanel:
         status = status_html(view, is_live)
         return [
             key, timer, place_html(captioner, here, loading, is_loading), gr.update(visible=not here and not is_loading), gr.update(interactive=not busy and here, variant="secondary" if proposals else "primary"), gr.update(visible=busy),
-            gr.update(value=status, visible=bool(status)), gr.update(visible=bool(proposals)), proposals_html(dataset, proposals), f"Accept all {len(proposals)}" if len(proposals) > 1 else "Accept",
+            gr.update(value=status, visible=bool(status)), gr.update(visible=bool(proposals)), proposals_html(dataset, proposals), texts.ACCEPT_ALL_OF.format(count=len(proposals)) if len(proposals) > 1 else texts.ACCEPT,
         ]  # fmt: skip
 
     def _shown_nothing(self) -> list[Any]:
         hidden = gr.update(visible=False)
-        return [NOTHING_SEEN, gr.Timer(active=False), "", hidden, gr.update(interactive=False), hidden, hidden, hidden, "", "Accept all"]
+        return [NOTHING_SEEN, gr.Timer(active=False), "", hidden, gr.update(interactive=False), hidden, hidden, hidden, "", texts.ACCEPT_ALL]
 
     def _followed(self, log: EventLog) -> tuple[RunView, bool]:
         """What a log says, and whether somebody still writes it: this page's worker, or a command that holds the lock."""
@@ -156,7 +155,7 @@ class CaptionPanel:
 
 def captioner_choices(studio: Studio) -> list[tuple[str, str]]:
     """Titles with what each costs; folders of one's own by their name."""
-    known = {TEMPLATE: TEMPLATE_TITLE} | {model.name: f"{model.title}, about {model.gigabytes:.1g} GB" for model in CAPTION_MODELS}
+    known = {TEMPLATE: texts.FACTS_TITLE} | {model.name: texts.MODEL_TITLE.format(title=model.title, gigabytes=model.gigabytes) for model in CAPTION_MODELS}
     return [(known.get(name, Path(name).name), name) for name in studio.listing("captioner")]
 
 
@@ -174,11 +173,11 @@ def place_html(captioner: str, here: bool, loading: RunView, is_loading: bool) -
     if is_loading:
         return f'<p class="done" role="status">{_progress(loading)}</p>'
     if captioner == TEMPLATE:
-        return f'<p class="done">{TEMPLATE_ABOUT}</p>'
+        return f'<p class="done">{texts.FACTS_ABOUT}</p>'
     if here or model is None:
-        return f'<p class="done">{escape(model.about) if model else "A model of your own."} It is on this machine; its memory is freed before it ends.</p>'
+        return f'<p class="done">{texts.MODEL_HERE.format(about=escape(model.about) if model else texts.OWN_MODEL)}</p>'
     failed = f" {escape(loading.failure.what)} {escape(loading.failure.fix)}" if loading.failure else ""
-    return f'<p class="done">{escape(model.about)} Not on this machine yet: about {model.gigabytes:.1g} GB to download, {free_gigabytes():.0f} GB of disk are free. No account is needed.{failed}</p>'
+    return f'<p class="done">{texts.MODEL_AWAY.format(about=escape(model.about), gigabytes=model.gigabytes, free=free_gigabytes())}{failed}</p>'
 
 
 def status_html(view: RunView, is_live: bool) -> str:
@@ -187,7 +186,7 @@ def status_html(view: RunView, is_live: bool) -> str:
         return f'<div class="verdict" role="status">{_progress(view)}{notes}</div>'
     if view.failure:
         return f'<div class="verdict fix">{escape(view.failure.what)} {escape(view.failure.fix)}</div>'
-    words = {"finished": "", "stopped": "Stopped; what was proposed until then is below.", "interrupted": "Stopped when the server went down; what was proposed until then is below.", "running": "Broken off; what was proposed until then is below."}.get(view.state, "")
+    words = texts.ENDS.get(view.state, "")
     return f'<div class="verdict test">{words}{notes}</div>' if words or notes else ""
 
 
@@ -202,7 +201,7 @@ def _row(dataset: Dataset, proposal: Proposal) -> str:
     name = escape(proposal.photo, quote=True)
     address = escape(photo_address(str(dataset.folder), sample_named(dataset, proposal.photo), THUMBNAIL_SIDE), quote=True)
     before = f"<del>{escape(proposal.before)}</del>" if proposal.before else ""
-    buttons = "".join(f'<button type="button" data-answer="{answer}" data-photo="{name}" aria-label="{title} the caption of {name}">{title}</button>' for answer, title in (("accept", "Accept"), ("reject", "Reject")))
+    buttons = "".join(f'<button type="button" data-answer="{answer}" data-photo="{name}" aria-label="{texts.ANSWER_FOR.format(answer=title, name=name)}">{title}</button>' for answer, title in (("accept", texts.ACCEPT), ("reject", texts.REJECT)))
     return f'<li><img loading="lazy" src="{address}" alt=""><div><b>{name}</b>{before}<ins>{escape(proposal.after)}</ins></div><span>{buttons}</span></li>'
 
 

@@ -23,6 +23,7 @@ from ui.photo_grid import Picked, photo_grid, read_picked
 from ui.pictures import nothing_yet
 from ui.settings_form import WITH_PHOTOS, SettingsForm
 from ui.studio import Studio, opened, require_listed
+from ui.texts import dataset as texts
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 Edit = Callable[[Dataset, list[str]], None]
@@ -41,7 +42,7 @@ class DatasetTab:
         people.build(studio, self.folder, page)
         self.summary = gr.Markdown(elem_id="dataset-summary")
         with gr.Row(elem_id="photo-tools"):
-            self.tools = {name: gr.Button(title, size="sm", min_width=40, elem_id=name) for name, title in TOOLS.items()}
+            self.tools = {name: gr.Button(title, size="sm", min_width=40, elem_id=name) for name, title in texts.TOOLS.items()}
         self.captions = CaptionPanel(studio)
         bulk = BulkCaptions()
         with gr.Row():
@@ -49,9 +50,9 @@ class DatasetTab:
                 self.photos = gr.HTML(elem_id="photos")
             with gr.Column(scale=2, min_width=300, elem_id="photo-panel"):
                 self.large = gr.HTML(elem_id="large")
-                self.caption = gr.Textbox(label="Caption", info="Trigger word first, then clothing, place, angle, light. Saved when you go on to another photo.", lines=3, max_length=2000, elem_id="caption")
+                self.caption = gr.Textbox(label=texts.CAPTION, info=texts.CAPTION_HELP, lines=3, max_length=2000, elem_id="caption")
                 self.checks = gr.HTML(elem_id="caption-checks")
-                save = gr.Button("Save caption", elem_id="save-caption")
+                save = gr.Button(texts.CAPTION_SAVE, elem_id="save-caption")
                 uploaded = upload_zone.build(studio, self.folder, page)
         self.picked = gr.Textbox(visible="hidden", elem_id="picked")
         self.crop_box = gr.Textbox(visible="hidden", elem_id="crop-box")
@@ -97,7 +98,7 @@ class DatasetTab:
     def save(self, folder_name: str, trigger_word: str, picked_text: str, edited: str, text: str) -> list[Any]:
         name = read_edited(edited).name
         if self.keep_typed(folder_name, edited, text):
-            gr.Info(f"Caption of {name} saved.", duration=3)
+            gr.Info(texts.CAPTION_SAVED.format(name=name), duration=3)
         return [after_saving(edited, text), *self.show(folder_name, trigger_word)]
 
     def crop(self, folder_name: str, trigger_word: str, picked_text: str, edited: str, text: str, box: str) -> list[Any]:
@@ -117,11 +118,11 @@ class DatasetTab:
             dataset = opened(self.studio, folder_name)
             if _text_of(sample_named(dataset, name)) != one_line(before):
                 raise UserError("It was changed elsewhere meanwhile.")
-            return edits.write_captions(dataset, {name: text}, f"caption of {name}") > 0
+            return edits.write_captions(dataset, {name: text}, texts.CAPTION_STEP.format(name=name)) > 0
         except Refused:
             raise
         except UserError as error:
-            gr.Warning(escape(f"What was typed for {name} was not saved: '{text}'. {error.what}"), duration=None)
+            gr.Warning(escape(texts.CAPTION_LOST.format(name=name, text=text, why=error.what)), duration=None)
             return False
 
     def _acting(self, edit: Edit) -> Callable[..., list[Any]]:
@@ -145,9 +146,6 @@ class DatasetTab:
         return act
 
 
-TOOLS = {
-    "exclude": "Exclude", "take-back": "Use again", "turn-left": "Turn left", "turn-right": "Turn right", "restore": "Restore original", "delete-photos": "Delete", "undo": "Undo", "redo": "Redo",
-}  # fmt: skip
 EDITS: dict[str, Edit] = {
     "exclude": edits.exclude,
     "take-back": edits.take_back,
@@ -161,23 +159,21 @@ EDITS: dict[str, Edit] = {
 def summary_of(dataset: Dataset) -> str:
     count = len(dataset.samples)
     captioned = sum(1 for sample in dataset.samples if _text_of(sample))
-    advice = "15 to 30 are recommended" if not 15 <= count <= 30 else "a good number"
-    text = f"**{count} photo{'' if count == 1 else 's'}** ({advice}), {captioned} with a caption."
+    advice = texts.GOOD_NUMBER if 15 <= count <= 30 else texts.OTHER_NUMBER
+    said = [(texts.ONE_PHOTO if count == 1 else texts.MANY_PHOTOS).format(count=count, advice=advice, captioned=captioned)]
     if dataset.excluded:
-        text += f" {len(dataset.excluded)} excluded."
+        said.append(texts.EXCLUDED.format(count=len(dataset.excluded)))
     if dataset.orphan_captions:
-        count = len(dataset.orphan_captions)
-        text += f" {count} caption{' belongs' if count == 1 else 's belong'} to no photo."
+        said.append((texts.ONE_ORPHAN if len(dataset.orphan_captions) == 1 else texts.ORPHANS).format(count=len(dataset.orphan_captions)))
     if dataset.problems:
-        count = len(dataset.problems)
-        text += f" {count} file{'' if count == 1 else 's'} cannot be used; the Analyzer names {'it' if count == 1 else 'them'}."
-    return text
+        said.append((texts.ONE_PROBLEM if len(dataset.problems) == 1 else texts.PROBLEMS).format(count=len(dataset.problems)))
+    return " ".join(said)
 
 
 def _steps(folder: Path | None) -> list[Any]:
     """The buttons of undo and redo say what they would do."""
     steps = history.next_steps(folder) if folder else (None, None)
-    return [gr.update(value=f"{title}: {what}" if what else title, interactive=what is not None) for title, what in zip(("Undo", "Redo"), steps, strict=True)]
+    return [gr.update(value=f"{title}: {what}" if what else title, interactive=what is not None) for title, what in zip((texts.TOOLS["undo"], texts.TOOLS["redo"]), steps, strict=True)]
 
 
 def _found(folder_name: str, studio: Studio, picked: Picked) -> Sample | None:

@@ -19,6 +19,7 @@ from ui.messages import as_html, shows_errors
 from ui.pictures import nothing_yet
 from ui.settings_form import SettingsForm
 from ui.studio import Studio
+from ui.texts import analyzer as texts
 from ui.training_tab import TrainingTab
 
 STATE_CLASS = {"found": "fix", "not measured": "unknown", "not found": "ready"}
@@ -41,8 +42,8 @@ class DoctorView:
     def __init__(self, studio: Studio, form: SettingsForm) -> None:
         self.studio = studio
         self.form = form
-        gr.Markdown(f"### The doctor\n{CANONICAL_RULE}", elem_id="doctor-head")
-        self.run = gr.Dropdown(studio.store.names(), label="Run", info="The newest unless you choose another; failed runs too.", interactive=True, elem_id="doctor-run")
+        gr.Markdown(f"### {texts.DOCTOR}\n{CANONICAL_RULE}", elem_id="doctor-head")
+        self.run = gr.Dropdown(studio.store.names(), label=texts.DOCTOR_RUN, info=texts.DOCTOR_RUN_HELP, interactive=True, elem_id="doctor-run")
         self.report = gr.HTML(elem_id="doctor")
         self.pressed = gr.Textbox(visible="hidden", elem_id="doctor-pressed")
 
@@ -74,7 +75,7 @@ class DoctorView:
         names = self.studio.store.names()
         name = chosen if chosen in names else next(iter(names), None)
         if name is None:
-            return ("none",), [gr.update(choices=[], value=None), nothing_yet("No run yet. When one has not become what you hoped for, this says why.")] if seen != ("none",) else [gr.skip()] * 2
+            return ("none",), [gr.update(choices=[], value=None), nothing_yet(texts.NO_RUN)] if seen != ("none",) else [gr.skip()] * 2
         try:
             run = self.studio.store.load(name)
             key = (name, tuple(names), doctors_stamp(run, self.studio.store))
@@ -94,8 +95,8 @@ def doctor_html(run: Run, diagnoses: Sequence[Diagnosis]) -> str:
 def prepared_html(run: Run, diagnosis: Diagnosis) -> str:
     """The difference, above Start."""
     return (
-        f'<div class="prepared" role="status"><b>Prepared against {escape(diagnosis.symptom.lower())}, from run {escape(run.name)}. Nothing has started.</b>{_changes_html(diagnosis.changes)}'
-        f"<p>{escape(_photos_words(diagnosis))} All other settings are those of the run. Press Start training when the photos are right.</p></div>"
+        f'<div class="prepared" role="status"><b>{texts.PREPARED.format(symptom=escape(diagnosis.symptom.lower()), run=escape(run.name))}</b>{_changes_html(diagnosis.changes)}'
+        f"<p>{escape(_photos_words(diagnosis))} {texts.PREPARED_NEXT}</p></div>"
     )
 
 
@@ -111,13 +112,13 @@ def _symptom_html(run: Run, diagnosis: Diagnosis) -> str:
 def _treatment_html(run: Run, diagnosis: Diagnosis) -> str:
     """Cause, photos, settings: in this order."""
     photos = "".join(f"<li>{escape(finding.what)} {escape(finding.fix)}</li>" for finding in diagnosis.photos[:MOST_FINDINGS])
-    more = f"<li>and {len(diagnosis.photos) - MOST_FINDINGS} more</li>" if len(diagnosis.photos) > MOST_FINDINGS else ""
+    more = f"<li>{texts.MORE.format(count=len(diagnosis.photos) - MOST_FINDINGS)}</li>" if len(diagnosis.photos) > MOST_FINDINGS else ""
     photos = f"<ul>{photos}{more}</ul>" if photos else ""
-    see_photos = _button(run, diagnosis, "analyzer", "Look at the photos") if diagnosis.photos or "not analyzed" in diagnosis.photos_note else ""
-    prepare = _button(run, diagnosis, "training", "Prepare these settings") if diagnosis.changes else ""
+    see_photos = _button(run, diagnosis, "analyzer", texts.SEE_PHOTOS) if diagnosis.photos or "not analyzed" in diagnosis.photos_note else ""
+    prepare = _button(run, diagnosis, "training", texts.PREPARE) if diagnosis.changes else ""
     return (
-        f"<p><b>Cause.</b> {escape(diagnosis.cause)}</p><p><b>1. The photos.</b> {escape(diagnosis.photos_note)}</p>{photos}{see_photos}"
-        f"<p><b>2. Then.</b> {escape(diagnosis.advice)}</p>{_changes_html(diagnosis.changes)}{prepare}"
+        f"<p><b>{texts.CAUSE}</b> {escape(diagnosis.cause)}</p><p><b>{texts.FIRST}</b> {escape(diagnosis.photos_note)}</p>{photos}{see_photos}"
+        f"<p><b>{texts.THEN}</b> {escape(diagnosis.advice)}</p>{_changes_html(diagnosis.changes)}{prepare}"
     )
 
 
@@ -127,7 +128,7 @@ def _changes_html(changes: Sequence[Change]) -> str:
 
 
 def _photos_words(diagnosis: Diagnosis) -> str:
-    return f"First the photos: {diagnosis.photos[0].what}" if diagnosis.photos else f"The photos: {diagnosis.photos_note}"
+    return texts.PHOTOS_FIRST.format(what=diagnosis.photos[0].what) if diagnosis.photos else texts.PHOTOS_NOTE.format(what=diagnosis.photos_note)
 
 
 def _button(run: Run, diagnosis: Diagnosis, opens: str, words: str) -> str:

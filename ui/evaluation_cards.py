@@ -11,6 +11,7 @@ from core.evaluation.grid import FINAL, strength_label
 from core.evaluation.recommend import UNKNOWN_STEP, Candidate, Recommendation
 from core.evaluation.sheet import measures_table
 from core.evaluation.twin import TwinVerdict
+from ui.texts import evaluation as texts
 
 
 def recommendation_card(evaluation: Evaluation | None) -> str:
@@ -23,10 +24,10 @@ def recommendation_card(evaluation: Evaluation | None) -> str:
         return ""
     found = evaluation.choice.recommendation
     if found.chosen is None:
-        return f'<div class="verdict fix choice" role="status"><b>None is good enough</b><p>{escape(found.why)}</p>{_candidate_words("Nearest", found.least_bad)}</div>'
+        return f'<div class="verdict fix choice" role="status"><b>{texts.NONE_GOOD}</b><p>{escape(found.why)}</p>{_candidate_words(texts.NEAREST, found.least_bad)}</div>'
     file = evaluation.choice.file
-    links = f'<a href="lora/{quote(file)}" download="{escape(file, quote=True)}">Download the LoRA</a><a href="card/{quote(file)}" download>Model card</a>'
-    head = f"<b>{_name(found.chosen)}</b><span>likeness {found.chosen.likeness:.2f} &plusmn; {found.chosen.likeness_error:.2f}</span><span>score {found.chosen.score:.2f} &plusmn; {found.chosen.error:.2f}</span>"
+    links = f'<a href="lora/{quote(file)}" download="{escape(file, quote=True)}">{texts.DOWNLOAD}</a><a href="card/{quote(file)}" download>{texts.CARD}</a>'
+    head = f"<b>{_name(found.chosen)}</b><span>{texts.LIKENESS.format(mean=found.chosen.likeness, error=found.chosen.likeness_error)}</span><span>{texts.SCORE.format(mean=found.chosen.score, error=found.chosen.error)}</span>"
     return f'<div class="verdict ready choice" role="status">{head}<p>{escape(found.why)}</p>{_runner_up(found)}<p class="links">{links}</p></div>'
 
 
@@ -35,8 +36,8 @@ def measures_card(evaluation: Evaluation | None) -> str:
     if evaluation is None or evaluation.scores is None:
         return ""
     table = measures_table(evaluation.scores)
-    legend = '<p class="legend"><i class="good"></i>good <i class="watch"></i>look at it <i class="bad"></i>a fault</p>'
-    return f'<details class="measures-fold" open><summary>What was measured</summary>{table}{legend}</details>' if table else ""
+    legend = " ".join(f'<i class="{kind}"></i>{words}' for kind, words in texts.LEGEND.items())
+    return f'<details class="measures-fold" open><summary>{texts.MEASURED}</summary>{table}<p class="legend">{legend}</p></details>' if table else ""
 
 
 def copied_photos(evaluation: Evaluation | None, address_of: dict[str, str]) -> str:
@@ -45,30 +46,31 @@ def copied_photos(evaluation: Evaluation | None, address_of: dict[str, str]) -> 
         return ""
     names = sorted({score.copy_of for score in evaluation.scores.scores if score.copy_of})
     shown = "".join(f'<figure><img loading="lazy" src="{escape(address_of[name], quote=True)}" alt=""><figcaption>{escape(name)}</figcaption></figure>' for name in names[:6] if name in address_of)
-    return f'<div class="finding warning"><span class="severity">copied</span><div><b>Pictures repeat {escape(", ".join(names[:6]))}.</b><p>Take fewer steps or a lower strength, and add photos.</p></div><div class="who">{shown}</div></div>' if names else ""
+    return f'<div class="finding warning"><span class="severity">{texts.COPIED}</span><div><b>{texts.COPIES.format(names=escape(", ".join(names[:6])))}</b><p>{texts.COPIES_FIX}</p></div><div class="who">{shown}</div></div>' if names else ""
 
 
 def history_table(evaluations: Sequence[Evaluation]) -> str:
     """Newest first."""
     rows = "".join(f"<tr><td>{escape(one.grid.name)}</td><td>{escape(one.lora)}</td><td>{escape(headline_words(one))}</td></tr>" for one in evaluations)
-    return f"<div class='scroll'><table class='plain'><thead><tr><th>Evaluation</th><th>LoRA</th><th>Result</th></tr></thead><tbody>{rows}</tbody></table></div>" if rows else ""
+    heads = "".join(f"<th>{head}</th>" for head in texts.HISTORY_HEADS)
+    return f"<div class='scroll'><table class='plain'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>" if rows else ""
 
 
 def _twin_card(verdict: TwinVerdict) -> str:
-    return f'<div class="verdict choice" role="status"><b>Did training the text encoder help?</b><p>{escape(verdict.sentence)}</p></div>'
+    return f'<div class="verdict choice" role="status"><b>{texts.TWIN_QUESTION}</b><p>{escape(verdict.sentence)}</p></div>'
 
 
 def _runner_up(found: Recommendation) -> str:
     if found.runner_up is None:
-        return "<p>No other passes all gates.</p>"
-    margin = f", {abs(found.margin or 0):.2f} {'behind' if (found.margin or 0) >= 0 else 'ahead, within its noise'}"
-    return f"<p>Runner-up: {_name(found.runner_up)}, likeness {found.runner_up.likeness:.2f}{margin}.</p>"
+        return f"<p>{texts.NO_OTHER}</p>"
+    margin = (texts.BEHIND if (found.margin or 0) >= 0 else texts.AHEAD).format(margin=abs(found.margin or 0))
+    return f"<p>{texts.RUNNER_UP.format(name=_name(found.runner_up), likeness=found.runner_up.likeness, margin=margin)}</p>"
 
 
 def _candidate_words(start: str, candidate: Candidate | None) -> str:
-    return f"<p>{start}: {_name(candidate)}, likeness {candidate.likeness:.2f} &plusmn; {candidate.likeness_error:.2f}.</p>" if candidate else ""
+    return f"<p>{start}: {_name(candidate)}, {texts.LIKENESS.format(mean=candidate.likeness, error=candidate.likeness_error)}.</p>" if candidate else ""
 
 
 def _name(candidate: Candidate) -> str:
-    where = "As trained" if candidate.step == UNKNOWN_STEP else f"Step {candidate.step}" + (" (the last)" if candidate.source == FINAL else "")
-    return f"{where} at {strength_label(candidate.strength)}"
+    where = texts.AS_TRAINED if candidate.step == UNKNOWN_STEP else texts.STEP.format(step=candidate.step) + (f" {texts.THE_LAST}" if candidate.source == FINAL else "")
+    return texts.AT.format(where=where, strength=strength_label(candidate.strength))

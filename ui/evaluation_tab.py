@@ -27,9 +27,9 @@ from ui.pictures import nothing_yet, photo_address, strength_grid
 from ui.run_view import fold
 from ui.settings_form import SettingsForm
 from ui.studio import Studio
+from ui.texts import evaluation as texts
 
 HISTORY = 20
-PROMPTS_HELP = "One per line; {trigger} and {class} are filled in. The word in brackets says what a prompt tests: [front], [three-quarter], [profile], [full body], [clothes], [light], [expression], [style], [class], [two people]."
 
 
 class EvaluationTab:
@@ -41,29 +41,29 @@ class EvaluationTab:
         names = lora_names(studio.store)
         with gr.Row(equal_height=False):
             with gr.Column(scale=1, min_width=300):
-                self.lora = gr.Dropdown(names, value=next(iter(names), None), label="LoRA", info="Finished and stopped runs, newest first.", interactive=True, elem_id="lora")
-                self.choose = gr.Button("Find the best strength", variant="primary", elem_id="choose")
-                gr.HTML('<p class="pick-help">Looks at every checkpoint on three prompts, then at the best three at each strength on all prompts.</p>')
+                self.lora = gr.Dropdown(names, value=next(iter(names), None), label=texts.LORA, info=texts.LORA_HELP, interactive=True, elem_id="lora")
+                self.choose = gr.Button(texts.CHOOSE, variant="primary", elem_id="choose")
+                gr.HTML(f'<p class="pick-help">{texts.CHOOSE_HELP}</p>')
                 with gr.Row():
-                    self.draw = gr.Button("Draw the grid", elem_id="draw")
-                    self.twins = gr.Button("Did the text encoder help?", elem_id="twins", visible=False)
-                self.stop = gr.Button("Stop, keep finished cells", interactive=False, elem_id="stop-grid")
-                self.resume = gr.Button("Go on with this one", visible=False, elem_id="resume-grid")
-                self.strengths = gr.Textbox(" ".join(map(strength_label, STRENGTHS)), label="Strengths", info="0.5 is half, 1.0 as trained.", max_lines=1, elem_id="strengths")
-                self.base = gr.Checkbox(True, label="Base model as first column", info="Strength 0: what the model draws without the LoRA. Measures compare with it.", elem_id="with-base")
-                self.seeds = gr.Number(1, precision=0, minimum=1, maximum=8, label="Seeds per prompt", info="Two or more show how much pictures of one prompt differ.", elem_id="seeds")
-                self.sources = gr.Dropdown([(source_label(FINAL), FINAL)], value=[FINAL], multiselect=True, label="Checkpoints", info="More than one: a row for each, side by side.", interactive=True, elem_id="sources")
-                self.prompts = gr.Textbox(self._shipped_prompts(form.first.settings), label="Prompts", info=PROMPTS_HELP, lines=8, max_lines=16, elem_id="prompts")
-                self.check = gr.Button("Check prompts against the photos", size="sm", elem_id="check-prompts")
+                    self.draw = gr.Button(texts.DRAW, elem_id="draw")
+                    self.twins = gr.Button(texts.TWINS, elem_id="twins", visible=False)
+                self.stop = gr.Button(texts.STOP, interactive=False, elem_id="stop-grid")
+                self.resume = gr.Button(texts.RESUME, visible=False, elem_id="resume-grid")
+                self.strengths = gr.Textbox(" ".join(map(strength_label, STRENGTHS)), label=texts.STRENGTHS, info=texts.STRENGTHS_HELP, max_lines=1, elem_id="strengths")
+                self.base = gr.Checkbox(True, label=texts.BASE, info=texts.BASE_HELP, elem_id="with-base")
+                self.seeds = gr.Number(1, precision=0, minimum=1, maximum=8, label=texts.SEEDS, info=texts.SEEDS_HELP, elem_id="seeds")
+                self.sources = gr.Dropdown([(source_label(FINAL), FINAL)], value=[FINAL], multiselect=True, label=texts.SOURCES, info=texts.SOURCES_HELP, interactive=True, elem_id="sources")
+                self.prompts = gr.Textbox(self._shipped_prompts(form.first.settings), label=texts.PROMPTS, info=texts.PROMPTS_HELP, lines=8, max_lines=16, elem_id="prompts")
+                self.check = gr.Button(texts.CHECK, size="sm", elem_id="check-prompts")
                 self.coverage = gr.HTML(elem_id="coverage")
             with gr.Column(scale=3, min_width=360):
-                self.grid = gr.Dropdown(grid_names(studio.store.root), label="Grid", info="The newest unless you choose another.", interactive=True, elem_id="grid")
+                self.grid = gr.Dropdown(grid_names(studio.store.root), label=texts.GRID, info=texts.GRID_HELP, interactive=True, elem_id="grid")
                 self.status = gr.HTML(elem_id="grid-status")
                 self.card = gr.HTML(elem_id="recommendation")
                 self.cells = gr.HTML(elem_id="cells")
                 self.measures = gr.HTML(elem_id="measures")
-                with gr.Accordion("All evaluations", open=False):
-                    self.history = gr.HTML(elem_id="history")
+                with gr.Accordion(texts.HISTORY, open=False):
+                    self.history = gr.HTML(elem_id="evaluations")
 
     @property
     def outputs(self) -> list[gr.components.Component]:
@@ -121,16 +121,16 @@ class EvaluationTab:
         report, _ = kept_report(dataset.folder, self.studio.store)
         found = covered(asked, captions, report.coverage.cells if report else {}, dataset.trigger_word, dataset.class_word)
         if not found:
-            return '<div class="verdict ready"><b>Every prompt asks for something new</b></div>'
+            return f'<div class="verdict ready"><b>{texts.ALL_NEW}</b></div>'
         items = "".join(f"<li>{escape(covered_words(one, asked[one.prompt]))}</li>" for one in found)
-        return f'<div class="verdict test"><b>{len(found)} of {len(asked)} prompts test nothing new</b><ol>{items}</ol></div>'
+        return f'<div class="verdict test"><b>{texts.NOT_NEW.format(count=len(found), asked=len(asked))}</b><ol>{items}</ol></div>'
 
     def _resume(self, name: str | None) -> Any:
         return gr.update(value=resume_evaluation(self.studio.trainer, name or "", self.studio.store))
 
     def _stop(self) -> None:
         if self.studio.store.holder() is None:
-            raise Refused("Nothing is running.", "", "")
+            raise Refused(texts.NOTHING_RUNS, "", "")
         self.studio.store.stop_request().make()
 
     def render(self, lora: str | None, chosen: str | None, seen: tuple) -> tuple[tuple, list[Any]]:
@@ -189,15 +189,15 @@ class EvaluationTab:
 
     def _status_html(self, name: str | None, view, live: bool, holder: str | None) -> str:
         if name is None:
-            return nothing_yet(f"Running now: {holder}." if holder else "No grid yet. Choose a LoRA and draw one.")
+            return nothing_yet(texts.RUNNING_NOW.format(job=holder) if holder else texts.NO_GRID)
         if view.failure:
             return f'<div class="verdict fix"><b>{escape(view.failure.what)}</b><span>{escape(view.failure.fix)}</span></div>'
         if live:
             done = f": {view.phase_done} of {view.phase_total}" if view.phase_total else ""
             return f'<div class="verdict" role="status" aria-live="polite"><b>{escape(view.phase)}{done}</b></div>'
-        links = f'<a href="pictures/evaluations/{quote(name)}/{SHEET_FILE}" download="{escape(name, quote=True)}.png">One picture</a>'
-        page = f'<a href="sheet/{quote(name)}" download>One HTML file</a>'
+        links = f'<a href="pictures/evaluations/{quote(name)}/{SHEET_FILE}" download="{escape(name, quote=True)}.png">{texts.ONE_PICTURE}</a>'
+        page = f'<a href="sheet/{quote(name)}" download>{texts.ONE_FILE}</a>'
         if view.state == "running":
-            return '<div class="verdict test"><b>Interrupted</b><span>The process ended before the grid was finished; what is drawn is kept.</span></div>'
-        words = "Stopped after" if view.state in ("stopped", "interrupted") else "Drawn in"
-        return f'<div class="verdict ready" role="status"><b>{words} {duration(view.seconds)}</b>{links}{page}</div>'
+            return f'<div class="verdict test"><b>{texts.INTERRUPTED}</b><span>{texts.INTERRUPTED_WHY}</span></div>'
+        words = texts.STOPPED if view.state in ("stopped", "interrupted") else texts.DRAWN
+        return f'<div class="verdict ready" role="status"><b>{words.format(time=duration(view.seconds))}</b>{links}{page}</div>'

@@ -11,18 +11,14 @@ from pathlib import Path
 
 from core.events import RunFailed
 from core.jobs import attempt
-from core.pace import duration
+from core.pace import cost, duration
 from core.settings import Settings
 from core.tasks import prospect
 from core.training.prospect import Prospect
-from ui import texts
+from ui.texts import training as texts
 
 GIB = 2**30
 MOST_KEPT = 64
-PRICE_FIELD = (
-    f'<div id="price-field"><label for="price">{texts.PRICE_LABEL}</label><input id="price" inputmode="decimal" autocomplete="off" placeholder="such as 0.69" maxlength="12">'
-    f'<span id="price-shown" data-none="{texts.PRICE_NONE}" role="status">{texts.PRICE_NONE}</span></div>'
-)
 
 
 @dataclass(frozen=True)
@@ -83,23 +79,25 @@ class ForecastDesk:
 
 
 def _question(settings: Settings) -> str:
-    """The settings without the run's name, and when the photos last changed."""
+    """The settings without the run's name and what an hour costs, which change no figure, and when the photos last changed."""
     folder = Path(settings.dataset.folder)
     places = (folder, folder / "images", folder / "captions")
     changed = [place.stat().st_mtime_ns for place in places if place.is_dir()]
-    return f"{settings.model_copy(update={'run': settings.run.model_copy(update={'name': ''})}).model_dump_json()} {changed}"
+    run = settings.run.model_copy(update={"name": "", "price_per_hour": 0.0})
+    return f"{settings.model_copy(update={'run': run}).model_dump_json()} {changed}"
 
 
-def forecast_html(answer: Answer | None) -> str:
+def forecast_html(answer: Answer | None, price_per_hour: float = 0.0) -> str:
     """The height stays the same while it is worked out and when it is there."""
     if answer is None:
         return _card(f'<dl aria-busy="true"><dt>{texts.FORECAST_WORKING}</dt><dd></dd></dl>', "")
     if isinstance(answer, Trouble):
         return _card(f"<dl><dt>{escape(answer.what)}</dt><dd>{escape(answer.fix)}</dd></dl>", "")
-    samples = f" <small>and {duration(answer.sample_seconds)} for samples</small>" if answer.sample_seconds else ""
-    time = f"<b>about {duration(answer.step_seconds)}</b>{samples}<br><small>{texts.FORECAST_ROUGH}</small>"
-    disk = f"up to <b>{_gib(answer.disk)}</b>, {_gib(answer.disk_free)} are free"
-    rows = f"<dt>Time</dt><dd>{time}</dd><dt>Memory</dt><dd>{_phases(answer)}</dd><dt>Disk</dt><dd>{disk}</dd>"
+    samples = f" <small>{texts.FORECAST_SAMPLES.format(time=duration(answer.sample_seconds))}</small>" if answer.sample_seconds else ""
+    time = f"<b>{texts.FORECAST_TIME.format(time=duration(answer.step_seconds))}</b>{samples}<br><small>{texts.FORECAST_ROUGH}</small>"
+    disk = texts.FORECAST_DISK.format(disk=_gib(answer.disk), free=_gib(answer.disk_free))
+    shown = {"time": time, "price": _price(answer, price_per_hour), "memory": _phases(answer), "disk": disk}
+    rows = "".join(f"<dt>{texts.FORECAST_ROWS[row]}</dt><dd>{words}</dd>" for row, words in shown.items())
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in answer.notes)
     return _card(f'<dl data-seconds="{answer.seconds:.0f}">{rows}</dl>', notes)
 
@@ -108,13 +106,20 @@ def _card(body: str, notes: str) -> str:
     return f'<section class="card forecast" aria-label="{texts.FORECAST_TITLE}"><h3>{texts.FORECAST_TITLE}</h3>{body}{notes}</section>'
 
 
+def _price(answer: Prospect, price_per_hour: float) -> str:
+    price = cost(answer.seconds, price_per_hour)
+    if price is None:
+        return f"<small>{texts.PRICE_NONE}</small>"
+    return f"<b>{texts.PRICE_LEAST}</b>" if price < 0.01 else f"<b>{texts.PRICE_ABOUT.format(price=price)}</b>"
+
+
 def _phases(answer: Prospect) -> str:
     """The peak of each phase beside the memory that is free; phases come one after the other, so the largest counts."""
     free = max(answer.memory_free, 1)
     rows = "".join(
         f'<span>{texts.PHASES[phase]}</span><meter min="0" max="1" high=".9" optimum="0" value="{min(1.0, peak / free):.3f}" aria-hidden="true"></meter><span>{_gib(peak)}</span>' for phase, peak in answer.peaks.items()
     )
-    return f'<b>{_gib(max(answer.peaks.values()))}</b> of {_gib(answer.memory_free)} free<div class="phases">{rows}</div>'
+    return f'{texts.FORECAST_MEMORY.format(peak=_gib(max(answer.peaks.values())), free=_gib(answer.memory_free))}<div class="phases">{rows}</div>'
 
 
 def _gib(size: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from core.gauges import Gpu, Reading
+from ui.texts import frame as texts
 
 GIB = 2**30
 TIGHT_DISK = 5 * GIB
@@ -12,12 +13,12 @@ TIGHT_DISK = 5 * GIB
 
 def gauges_html(reading: Reading | None) -> str:
     if reading is None:
-        return '<div class="gauges" aria-label="Machine"></div>'
-    parts = [part for gpu in reading.gpus for part in _of_gpu(gpu)] or ["<span>No GPU: rehearsal and looking only</span>"]
+        return f'<div class="gauges" aria-label="{texts.GAUGES_LABEL}"></div>'
+    parts = [part for gpu in reading.gpus for part in _of_gpu(gpu)] or [f"<span>{texts.GAUGES_NO_GPU}</span>"]
     parts.append(_gauge("RAM", reading.ram_used, reading.ram_total))
-    word = " <b>(tight)</b>" if reading.disk_free < TIGHT_DISK else ""
-    parts.append(f"<span>Disk <b>{reading.disk_free / GIB:.0f} GiB</b> free{word}</span>")
-    return f'<div class="gauges" aria-label="Machine">{"".join(parts)}</div>'
+    word = f" <b>{texts.GAUGES_TIGHT}</b>" if reading.disk_free < TIGHT_DISK else ""
+    parts.append(f"<span>{texts.GAUGES_DISK.format(free=reading.disk_free / GIB)}{word}</span>")
+    return f'<div class="gauges" aria-label="{texts.GAUGES_LABEL}">{"".join(parts)}</div>'
 
 
 def _of_gpu(gpu: Gpu) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from ui import texts
+from ui.texts import frame as texts
 
 GUIDE = Path("docs/TRAINING_GUIDE.md")
 

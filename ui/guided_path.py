@@ -13,8 +13,8 @@ from core.evaluation.grid import evaluations_folder, grid_names, load_grid
 from core.run_history import preset_of
 from core.settings import POCKET_FLUX
 from core.tasks import kept_report, report_file
-from ui import texts
 from ui.studio import Studio, opened
+from ui.texts import frame as texts
 
 DEMO_FOLDER = "data/demo-subject"
 # Tab and element a step leads to.
@@ -80,9 +80,8 @@ def path_html(facts: Facts) -> str:
 def _step(step: str, word: str, number: int, is_done: bool, is_now: bool) -> str:
     tab, focus = PLACES[step]
     state = "done" if is_done else "now" if is_now else "later"
-    said = {"done": "done", "now": "next", "later": "later"}[state]
     current = ' aria-current="step"' if is_now else ""
-    return f'<li class="{state}"><button type="button" data-go="{tab}" data-focus="{focus}"{current}><i aria-hidden="true">{"&#10003;" if is_done else number}</i><span>{word}<span class="sr-only">, {said}</span></span></button></li>'
+    return f'<li class="{state}"><button type="button" data-go="{tab}" data-focus="{focus}"{current}><i aria-hidden="true">{"&#10003;" if is_done else number}</i><span>{word}<span class="sr-only">, {texts.STEP_STATES[state]}</span></span></button></li>'
 
 
 def _next(facts: Facts) -> str:

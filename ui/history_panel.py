@@ -13,12 +13,11 @@ from core.run_history import Account, Difference, differences, note_of, preset_o
 from core.runs import Run
 from core.settings import Settings
 from core.trash import Deleted
-from ui import texts
 from ui.messages import as_html
 from ui.pictures import NOTHING
 from ui.studio import Studio
+from ui.texts import runs as texts
 
-ENDS = {"finished": "Finished", "stopped": "Stopped", "failed": "Failed", "": "Interrupted"}
 MOST_ROWS = 100
 PRESET_MARK = "preset: "
 
@@ -34,7 +33,7 @@ def history_key(studio: Studio) -> tuple:
 def history_html(studio: Studio) -> str:
     names = studio.store.names()
     rows = "".join(_row(name, studio) for name in names[:MOST_ROWS])
-    more = f'<p class="small">{len(names) - MOST_ROWS} older ones are not shown.</p>' if len(names) > MOST_ROWS else ""
+    more = f'<p class="small">{texts.HISTORY_MORE.format(count=len(names) - MOST_ROWS)}</p>' if len(names) > MOST_ROWS else ""
     head = "".join(f'<th scope="col">{title}</th>' for title in texts.HISTORY_HEADS)
     table = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{more}' if names else NOTHING.format(texts.HISTORY_EMPTY)
     return f'<section class="history">{table}{_trash(studio.trash.listing())}</section>'
@@ -53,7 +52,7 @@ def _row(name: str, studio: Studio) -> str:
         f'<button type="button" class="name" data-do="show-run" data-what="{escape(name, quote=True)}"><bdi>{escape(name)}</bdi></button>',
         time.strftime("%d %b %H:%M", time.localtime(account.started)),
         _ended(account, live),
-        f"{account.step} of {account.steps}",
+        texts.HISTORY_STEPS.format(step=account.step, steps=account.steps),
         duration(account.seconds) if account.seconds else "",
         f"{account.held_out:.4f}" if account.held_out is not None else "",
         _against(load_preset(preset).title, differences(run.settings, preset_settings(preset)), name),
@@ -65,38 +64,39 @@ def _row(name: str, studio: Studio) -> str:
 
 
 def _ended(account: Account, live: bool) -> str:
-    word = "Training" if live else ENDS[account.ended]
+    word = texts.HISTORY_LIVE if live else texts.HISTORY_ENDS[account.ended]
     return f'<span class="word {"running" if live else account.ended or "interrupted"}">{word}</span>'
 
 
 def _against(preset: str, found: list[Difference], name: str) -> str:
     if not found:
-        return f"as {escape(preset)}"
+        return texts.AS_PRESET.format(preset=escape(preset))
     fold = escape(f"differs-{name}", quote=True)
-    return f'<details data-fold="{fold}"><summary>{escape(preset)}, {len(found)} changed</summary>{difference_list(found)}</details>'
+    return f'<details data-fold="{fold}"><summary>{texts.CHANGED.format(preset=escape(preset), count=len(found))}</summary>{difference_list(found)}</details>'
 
 
 def difference_list(found: list[Difference]) -> str:
-    items = "".join(f"<li>{escape(one.title)}: <b>{escape(one.mine)}</b> instead of {escape(one.theirs)}</li>" for one in found)
+    items = "".join(f"<li>{texts.INSTEAD.format(title=escape(one.title), mine=escape(one.mine), theirs=escape(one.theirs))}</li>" for one in found)
     return f"<ul>{items}</ul>"
 
 
 def _note(name: str, note: str) -> str:
     shown, key = escape(note), escape(name, quote=True)
-    first = escape(note.splitlines()[0][:60]) if note else "add"
-    return f'<details data-fold="note-{key}"><summary>{first}</summary><textarea data-note="{key}" rows="3" maxlength="2000" aria-label="Note on {key}">{shown}</textarea><button type="button" data-do="note" data-what="{key}">Save note</button></details>'
+    first = escape(note.splitlines()[0][:60]) if note else texts.NOTE_ADD
+    return f'<details data-fold="note-{key}"><summary>{first}</summary><textarea data-note="{key}" rows="3" maxlength="2000" aria-label="{texts.NOTE_ON.format(name=key)}">{shown}</textarea><button type="button" data-do="note" data-what="{key}">{texts.NOTE_SAVE}</button></details>'
 
 
 def _acts(run: Run, account: Account, live: bool) -> str:
     name, address = escape(run.name, quote=True), quote(run.name)
-    acts = [f'<button type="button" data-do="resume" data-what="{name}">Resume</button>'] if account.ended != "finished" and not live else []
+    acts = [f'<button type="button" data-do="resume" data-what="{name}">{texts.RESUME}</button>'] if account.ended != "finished" and not live else []
     if run.lora_file.is_file():
-        acts.append(f'<a class="chip-button" href="lora/{address}.safetensors" download>LoRA</a>')
-    acts.append(f'<a class="chip-button" href="runs/{address}/log.txt" download>Log</a>')
+        acts.append(f'<a class="chip-button" href="lora/{address}.safetensors" download>{texts.LORA_FILE}</a>')
+    acts.append(f'<a class="chip-button" href="runs/{address}/log.txt" download>{texts.LOG_FILE}</a>')
     files = f"runs/{address}/everything.zip"
-    choices = f'<p><a href="{files}" download>LoRA, settings, log, samples</a></p><p><a href="{files}?checkpoints=true" download>with checkpoints (large)</a></p><p><a href="{files}?checkpoints=true&amp;photos=true" download>with checkpoints and the photos of the person</a></p>'
-    acts.append(f'<details data-fold="zip-{name}"><summary>ZIP</summary>{choices}</details>')
-    acts += [] if live else [f'<button type="button" data-do="delete" data-what="{name}" aria-label="Delete {name}">Delete</button>']
+    asked = ("", "?checkpoints=true", "?checkpoints=true&amp;photos=true")
+    choices = "".join(f'<p><a href="{files}{more}" download>{words}</a></p>' for more, words in zip(asked, texts.ZIP_CHOICES, strict=True))
+    acts.append(f'<details data-fold="zip-{name}"><summary>{texts.ZIP_FILE}</summary>{choices}</details>')
+    acts += [] if live else [f'<button type="button" data-do="delete" data-what="{name}" aria-label="{texts.DELETE_NAMED.format(name=name)}">{texts.DELETE}</button>']
     return "".join(acts)
 
 
@@ -104,7 +104,7 @@ def _trash(deleted: list[Deleted]) -> str:
     if not deleted:
         return ""
     rows = "".join(
-        f'<li><bdi>{escape(one.name)}</bdi>, goes for good on {time.strftime("%d %b", time.localtime(one.goes_for_good()))} <button type="button" data-do="undo-delete" data-what="{one.identity}">Bring back</button></li>' for one in deleted
+        f'<li><bdi>{escape(one.name)}</bdi>{texts.TRASH_GOES.format(day=time.strftime("%d %b", time.localtime(one.goes_for_good())))} <button type="button" data-do="undo-delete" data-what="{one.identity}">{texts.BRING_BACK}</button></li>' for one in deleted
     )
     empty = f'<button type="button" data-do="empty-trash">{texts.TRASH_EMPTY_NOW}</button>'
     return f'<details data-fold="trash"><summary>{texts.TRASH.format(count=len(deleted))}</summary><ul>{rows}</ul>{empty}</details>'

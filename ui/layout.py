@@ -17,37 +17,45 @@ from ui.guided_path import FactFinder, path_html
 from ui.messages import shows_errors
 from ui.settings_form import SettingsForm
 from ui.studio import Studio
+from ui.texts import analyzer as analyzer_texts
+from ui.texts import frame as texts
 from ui.training_tab import TrainingTab
 
-MASTHEAD = '<div class="masthead"><h1>Identity LoRA Studio</h1><span>a LoRA of one person, with FLUX.1-dev</span></div>'
+MASTHEAD = f'<div class="masthead"><h1>{texts.TITLE}</h1><span>{texts.SUBTITLE}</span></div>'
 NOTHING_SEEN: tuple[tuple, ...] = ((), (), (), ())
 NO_FRAME_SEEN: tuple = ("", "", ())
+
+
+def folder_shown(studio: Studio, folder: str) -> str:
+    return folder if folder in studio.listing("dataset") else ""
 
 
 def build_page(studio: Studio) -> gr.Blocks:
     preset = studio.first_preset()
     form = SettingsForm(studio, studio.resolved(preset))
-    with gr.Blocks(title="Identity LoRA Studio", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
+    with gr.Blocks(title=texts.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
         gr.HTML(MASTHEAD)
         for note in studio.notes:
             gr.HTML(f'<p class="notice" role="alert">{escape(note)}</p>')
-        gauges = gr.HTML(gauges_html(None), elem_id="gauges")
-        path = gr.HTML(elem_id="path")
+        # Drawn with the page, so that nothing moves when the first tick comes.
+        gauges = gr.HTML(gauges_html(studio.gauges.latest()), elem_id="gauges")
+        facts = FactFinder(studio)
+        path = gr.HTML(path_html(facts.of(folder_shown(studio, form.first.settings.dataset.folder))), elem_id="path")
         frame_seen = gr.State(NO_FRAME_SEEN)
         seen = gr.State(NOTHING_SEEN)
         with gr.Tabs(overflow_behavior="wrap") as tabs:
-            with gr.Tab("1 Dataset", id="dataset", render_children=True):
+            with gr.Tab(texts.TABS["dataset"], id="dataset", render_children=True):
                 dataset = DatasetTab(studio, form, page)
-            with gr.Tab("2 Analyzer", id="analyzer", render_children=True):
-                gr.Markdown("Photos first, optimizer second: what is wrong in the dataset cannot be trained away.")
+            with gr.Tab(texts.TABS["analyzer"], id="analyzer", render_children=True):
+                gr.Markdown(analyzer_texts.RULE)
                 with gr.Row(elem_id="analyze-row"):
-                    analyze = gr.Button("Analyze", variant="primary", elem_id="analyze")
-                    undo = gr.Button("Undo the last change", elem_id="undo-remedy")
+                    analyze = gr.Button(analyzer_texts.ANALYZE, variant="primary", elem_id="analyze")
+                    undo = gr.Button(analyzer_texts.UNDO, elem_id="undo-remedy")
                 report = gr.HTML(elem_id="report")
                 analyzed = gr.Textbox(visible="hidden", elem_id="analyzed")
-            with gr.Tab("3 Training", id="training", render_children=True) as training_tab:
+            with gr.Tab(texts.TABS["training"], id="training", render_children=True) as training_tab:
                 training = TrainingTab(studio, form, preset, page)
-            with gr.Tab("4 Evaluation", id="evaluation", render_children=True):
+            with gr.Tab(texts.TABS["evaluation"], id="evaluation", render_children=True):
                 evaluation = EvaluationTab(studio, form)
                 doctor = DoctorView(studio, form)
 
@@ -59,11 +67,9 @@ def build_page(studio: Studio) -> gr.Blocks:
             doctor_key, doctor_values = doctor.render(patient, last[3])
             return [(training_key, evaluation_key, report_key, doctor_key), *training_values, *evaluation_values, *report_values, *doctor_values]
 
-        facts = FactFinder(studio)
-
         def refresh_frame(last: tuple, folder: str) -> list[Any]:
             """Gauges, guided path, queue and past runs: on a clock of their own, so that none of them holds up a running run's."""
-            gauge, steps = gauges_html(studio.gauges.latest()), path_html(facts.of(folder if folder in studio.listing("dataset") else ""))
+            gauge, steps = gauges_html(studio.gauges.latest()), path_html(facts.of(folder_shown(studio, folder)))
             lists_key, lists = training.render_lists(last[2])
             return [(gauge, steps, lists_key), gauge if gauge != last[0] else gr.skip(), steps if steps != last[1] else gr.skip(), *lists]
 

@@ -13,14 +13,14 @@ from core.pace import duration
 from core.signs import EXCELLENT, GOOD, WEAK, Sign, level_of, signs_of
 from ui.palette import PLOT
 from ui.run_view import RunView, likeness_words
+from ui.texts import training as texts
 
-LEVEL_WORDS = f"below {WEAK:.2f} not the person, from {WEAK:.2f} weak, from {GOOD:.2f} good, from {EXCELLENT:.2f} excellent; 1 is as alike as the photos are to each other"
-SIGN_WORDS = {"undertrained": "Still learning", "overtrained": "Nothing gained lately", "copying": "Copying a photo"}
+LEVELS = texts.LIKENESS_LEVELS.format(weak=WEAK, good=GOOD, excellent=EXCELLENT)
 MOST_SHOWN = 1.2
 
 
 def make_likeness_plot() -> gr.LinePlot:
-    return gr.LinePlot(x="step", y="likeness", y_lim=[0, MOST_SHOWN], height=220, label="Likeness of the samples", buttons=[], visible=False, elem_id="likeness", color="curve", color_map={"samples": PLOT["likeness"]}, color_title=" ")
+    return gr.LinePlot(x="step", y="likeness", y_lim=[0, MOST_SHOWN], height=220, label=texts.PLOTS["likeness"], buttons=[], visible=False, elem_id="likeness", color="curve", color_map={"samples": PLOT["likeness"]}, color_title=" ")
 
 
 def likeness_frame(view: RunView) -> pd.DataFrame:
@@ -35,13 +35,13 @@ def likeness_html(view: RunView, events: Sequence[RunEvent]) -> str:
     if not trained:
         return ""
     signs = "".join(_sign_html(sign) for sign in signs_of(events, view.steps))
-    return f'<div class="likeness"><p><b data-level="{_level(trained[-1])}">{escape(likeness_words(trained[-1]).capitalize())}</b> <span>at step {trained[-1].step}. {LEVEL_WORDS.capitalize()}.</span></p>{signs}</div>'
+    return f'<div class="likeness"><p><b data-level="{_level(trained[-1])}">{escape(likeness_words(trained[-1]).capitalize())}</b> <span>{texts.LIKENESS_AT.format(step=trained[-1].step)} {LEVELS}</span></p>{signs}</div>'
 
 
 def early_html(early: StoppedEarly) -> str:
     """What stopping early kept and saved."""
-    saved = f"about {duration(early.seconds_saved)}" + (f" and {early.money_saved:.2f} of what the machine costs" if early.money_saved is not None else "")
-    return f"<p>Stopped early at step {early.step}, which saved {saved}. The LoRA is that of step {early.best_step}. {escape(early.reason)}</p>"
+    saved = texts.SAVED_TIME.format(time=duration(early.seconds_saved)) + (texts.SAVED_MONEY.format(money=early.money_saved) if early.money_saved is not None else "")
+    return f"<p>{texts.STOPPED_EARLY.format(step=early.step, saved=saved, best=early.best_step, reason=escape(early.reason))}</p>"
 
 
 def _level(measured: LikenessMeasured) -> str:
@@ -49,4 +49,4 @@ def _level(measured: LikenessMeasured) -> str:
 
 
 def _sign_html(sign: Sign) -> str:
-    return f'<p class="sign {sign.name}"><b>{SIGN_WORDS[sign.name]}.</b> {escape(sign.sentence)}</p>'
+    return f'<p class="sign {sign.name}"><b>{texts.SIGNS[sign.name]}.</b> {escape(sign.sentence)}</p>'

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from core.errors import UserError
+from ui.texts import frame as texts
 
 
 def shows_errors(handler: Callable[..., Any]) -> Callable[..., Any]:
@@ -20,7 +21,7 @@ def shows_errors(handler: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return handler(*inputs)
         except UserError as error:
-            raise gr.Error(as_html(error), title="That cannot be done", duration=20, print_exception=False) from None
+            raise gr.Error(as_html(error), title=texts.REFUSED_TITLE, duration=20, print_exception=False) from None
 
     return handle
 
@@ -28,7 +29,7 @@ def shows_errors(handler: Callable[..., Any]) -> Callable[..., Any]:
 def as_html(error: UserError) -> str:
     lines = [escape(error.what)]
     if error.where:
-        lines.append(f"<small>Where: {escape(error.where)}</small>")
+        lines.append(f"<small>{texts.REFUSED_WHERE.format(where=escape(error.where))}</small>")
     if error.fix:
         lines.append(f"<b>{escape(error.fix)}</b>")
     return "<br>".join(lines)

@@ -12,10 +12,10 @@ from core.events import TERMINAL
 from core.model_setup import download_log, flux_dev, hub_of, look, start_download, stop_request
 from core.pace import duration
 from core.settings import POCKET_FLUX
-from ui import texts
 from ui.messages import shows_errors
 from ui.run_view import RunView, fold
 from ui.studio import Studio
+from ui.texts import training as texts
 from ui.upload_zone import QUIET
 
 GIB = 2**30
@@ -48,7 +48,7 @@ def build(studio: Studio, model: gr.components.Component, page: gr.Blocks) -> No
         if not studio.fetcher.is_busy():
             raise Refused("No download is running here.", "", "")
         stop_request(studio.store).make()
-        gr.Info("Stopping; what is here is kept.", duration=4)
+        gr.Info(texts.MODEL_STOPPING, duration=4)
 
     def follow() -> list[Any]:
         busy = studio.fetcher.is_busy()
@@ -70,15 +70,15 @@ def build(studio: Studio, model: gr.components.Component, page: gr.Blocks) -> No
 
 def _terms(has_token: bool) -> str:
     token = f'<p class="state">{texts.TOKEN_SET}</p>' if has_token else f"<p>{texts.TOKEN_MISSING}</p>"
-    link = '<p><a href="https://huggingface.co/black-forest-labs/FLUX.1-dev" target="_blank" rel="noopener noreferrer">The model and its licence on Hugging Face</a></p>'
-    return f'<div class="terms"><p>{texts.MODEL_TERMS}</p>{link}<p>{texts.MODEL_WAYS}</p>{token}<p class="small">Until then the pocket FLUX ({POCKET_FLUX}) is there for rehearsal.</p></div>'
+    link = f'<p><a href="https://huggingface.co/black-forest-labs/FLUX.1-dev" target="_blank" rel="noopener noreferrer">{texts.MODEL_LINK}</a></p>'
+    return f'<div class="terms"><p>{texts.MODEL_TERMS}</p>{link}<p>{texts.MODEL_WAYS}</p>{token}<p class="small">{texts.MODEL_UNTIL_THEN.format(path=POCKET_FLUX)}</p></div>'
 
 
 def forecast_words(missing: int, total: int, free: int, parts: dict[str, int]) -> str:
     """What is still to come, by part, beside what the disk has left."""
     rows = "".join(f"<li>{escape(part)}: {size / GIB:.1f} GiB</li>" for part, size in parts.items() if size >= 2**20)
-    word = "" if free > missing else " <b>That is not enough.</b>"
-    return f'<p class="state" role="status">{missing / GIB:.1f} of {total / GIB:.1f} GiB are still to come; the disk has {free / GIB:.1f} GiB left.{word}</p><ul>{rows}</ul>'
+    word = "" if free > missing else f" <b>{texts.MODEL_NO_ROOM}</b>"
+    return f'<p class="state" role="status">{texts.MODEL_MISSING.format(missing=missing / GIB, total=total / GIB, free=free / GIB)}{word}</p><ul>{rows}</ul>'
 
 
 def state_html(view: RunView, busy: bool, asked: bool) -> str:
@@ -88,10 +88,10 @@ def state_html(view: RunView, busy: bool, asked: bool) -> str:
     if view.failure:
         return f'<div class="verdict fix"><b>{escape(view.failure.what)}</b><span>{escape(view.failure.fix)}</span></div>'
     share = 100 * view.phase_done / view.phase_total if view.phase_total else 0
-    bar = f'<div class="bar" role="progressbar" aria-label="Download" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100"><div style="width:{share:.1f}%"></div></div>'
-    counted = f"{view.phase_done / 1024:.1f} of {view.phase_total / 1024:.1f} GiB, {share:.0f} %" if view.phase_total else ""
+    bar = f'<div class="bar" role="progressbar" aria-label="{texts.MODEL_DOWNLOAD}" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100"><div style="width:{share:.1f}%"></div></div>'
+    counted = texts.MODEL_COUNTED.format(done=view.phase_done / 1024, total=view.phase_total / 1024, share=share) if view.phase_total else ""
     if busy:
         return f'<div class="verdict" role="status"><b>{escape(view.phase.removesuffix(" (MiB)"))}</b><span class="numbers">{counted}</span></div>{bar}'
     if view.state == "finished":
-        return f'<div class="verdict ready" role="status"><b>FLUX.1-dev is here</b><span>after {duration(view.seconds)}. Choose it as base model.</span></div>'
-    return f'<div class="verdict test"><b>Not finished</b><span class="numbers">{counted}</span><span>What is here is kept; the download goes on from there.</span></div>{bar}'
+        return f'<div class="verdict ready" role="status"><b>{texts.MODEL_HERE}</b><span>{texts.MODEL_HERE_NEXT.format(time=duration(view.seconds))}</span></div>'
+    return f'<div class="verdict test"><b>{texts.MODEL_NOT_FINISHED}</b><span class="numbers">{counted}</span><span>{texts.MODEL_KEPT}</span></div>{bar}'

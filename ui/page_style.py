@@ -16,6 +16,8 @@ PAGE_CSS = f"""
 .gradio-container .small, .gradio-container small { font-size: var(--t1); color: var(--muted); }
 .sr-only { position: absolute !important; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .numbers, .gauges, .facts, .history td, .forecast dd { font-variant-numeric: tabular-nums; }
+/* Each text in its own direction, whatever stands around it. */
+.photos figcaption :is(b, span), textarea, bdi { unicode-bidi: plaintext; }
 .chip-button, .history button, .queue button, .path button, .viewer button { font: inherit; font-size: var(--t2); padding: var(--s1) var(--s3); min-height: 32px; border: 1px solid var(--edge); border-radius: 8px; background: var(--surface); color: var(--text); cursor: pointer; }
 :is(.chip-button, .history button, .queue button, .path button, .viewer button):hover { border-color: var(--accent); color: var(--accent); }
 :is(.chip-button, .history button, .queue button)[aria-pressed=true] { background: var(--accent-soft); border-color: var(--accent); }
@@ -37,13 +39,14 @@ meter::-webkit-meter-bar { background: var(--line); border: 0; border-radius: 4p
 .path .next { display: flex; flex-wrap: wrap; align-items: center; gap: var(--s2) var(--s3); margin: var(--s2) 0 0; min-height: 2.3rem; } .path .next p { margin: 0; flex: 1 1 20rem; }
 .path .next button.go { background: var(--button); border-color: var(--button); color: var(--on-button); font-weight: 600; }
 
-.forecast dl { display: grid; grid-template-columns: max-content 1fr; gap: var(--s1) var(--s4); margin: 0; min-height: 8.4rem; align-content: start; } .forecast dt { color: var(--muted); font-size: var(--t2); } .forecast dd { margin: 0; font-size: var(--t2); } .forecast dd b { font-size: var(--t3); }
+.forecast dl { display: grid; grid-template-columns: max-content 1fr; gap: var(--s1) var(--s4); margin: 0; min-height: 14.5rem; align-content: start; } .forecast dt { color: var(--muted); font-size: var(--t2); } .forecast dd { margin: 0; font-size: var(--t2); } .forecast dd b { font-size: var(--t3); }
 .forecast .phases { display: grid; grid-template-columns: max-content 4.5rem max-content; gap: 2px var(--s2); align-items: center; } .forecast .phases meter { width: 100%; }
 .forecast .note { color: var(--warn); background: var(--warn-soft); border-radius: 8px; padding: var(--s1) var(--s2); margin: var(--s2) 0 0; font-size: var(--t2); }
-#price-field { display: flex; flex-wrap: wrap; align-items: center; gap: var(--s2); font-size: var(--t2); } #price-field input { width: 7.5rem; font: inherit; padding: 4px 8px; border: 1px solid var(--edge); border-radius: 8px; background: var(--surface); color: var(--text); }
+
 .differs, .history table, .gradio-container :is(.differs, .history) tr { border: 0 !important; background: none !important; } .differs { width: 100%; margin: var(--s1) 0 !important; border-collapse: collapse; font-size: var(--t1); font-variant-numeric: tabular-nums; } .differs th, .differs td { text-align: left; padding: 3px 6px; border: 0 !important; border-bottom: 1px solid var(--line) !important; } .differs :is(th, td).chosen { background: var(--accent-soft); } .differs thead th { color: var(--muted); font-weight: 600; }
 
 .log-tools { display: flex; flex-wrap: wrap; gap: var(--s2); align-items: center; } .log-tools input { flex: 1 1 10rem; min-width: 0; font: inherit; font-size: var(--t2); padding: 5px 10px; border: 1px solid var(--edge); border-radius: 8px; background: var(--surface); color: var(--text); }
+.log-tools input::placeholder { color: var(--muted); opacity: 1; }
 .log p { margin: 0; font: .8rem/1.5 ui-monospace, Menlo, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; } .log p time { color: var(--muted); } .log p.warning { color: var(--warn); } .log p.error { color: var(--bad); font-weight: 600; } .log p[hidden] { display: none; }
 .log > div { display: block; } .log p.none { color: var(--muted); }
 
@@ -52,13 +55,14 @@ meter::-webkit-meter-bar { background: var(--line); border: 0; border-radius: 4p
 .samples-row figure { margin: 0; } .samples-row figcaption { font-size: var(--t1); color: var(--muted); text-align: center; font-variant-numeric: tabular-nums; }
 .samples-row figure.base { position: sticky; left: 0; z-index: 1; background: var(--page); box-shadow: 6px 0 6px -6px rgba(0, 0, 0, .4); }
 .samples-row button { display: block; width: 100%; padding: 0; border: 0; background: none; cursor: zoom-in; border-radius: 8px; } .samples-row img { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 8px; margin: 0 !important; display: block; background: var(--raised); }
-dialog.viewer { border: 0; padding: 0; margin: auto; max-width: min(96vw, 1100px); background: var(--surface); color: var(--text); border-radius: 12px; } dialog.viewer::backdrop { background: rgba(0, 0, 0, .75); }
-.viewer .stage { position: relative; line-height: 0; touch-action: none; user-select: none; } .viewer .stage img { display: block; width: min(96vw, 72vh); height: auto; margin: 0; } .viewer .stage img.over { position: absolute; inset: 0; clip-path: inset(0 calc(100% - var(--cut, 50%)) 0 0); }
+dialog.viewer { font-family: var(--font); border: 0; padding: 0; margin: auto; max-width: min(96vw, 1100px); background: var(--surface); color: var(--text); border-radius: 12px; } dialog.viewer::backdrop { background: rgba(0, 0, 0, .75); }
+.viewer .stage { position: relative; width: fit-content; margin: 0 auto; line-height: 0; touch-action: none; user-select: none; } .viewer .stage img { display: block; width: min(96vw, 72vh); height: auto; margin: 0; } .viewer .stage img.over { position: absolute; inset: 0; clip-path: inset(0 calc(100% - var(--cut, 50%)) 0 0); }
 .viewer .stage::after { content: ""; position: absolute; top: 0; bottom: 0; left: var(--cut, 50%); width: 2px; background: #fff; box-shadow: 0 0 3px #000; }
+.viewer.alone :is(.over, label) { display: none; } .viewer.alone .stage::after { display: none; }
 .viewer .tools { padding: var(--s2) var(--s3) var(--s3); display: grid; gap: var(--s2); font-size: var(--t2); } .viewer .tools div { display: flex; justify-content: space-between; gap: var(--s2); flex-wrap: wrap; align-items: center; } .viewer input[type=range] { width: 100%; accent-color: var(--accent); }
 
 .history .scroll { overflow-x: auto; } .history table { width: 100%; border-collapse: collapse; font-size: var(--t2); margin: 0; } .history :is(th, td) { text-align: left; vertical-align: top; padding: 7px 8px !important; border: 0 !important; border-bottom: 1px solid var(--line) !important; }
-.history th { color: var(--muted); font-weight: 600; white-space: nowrap; } .history td.acts { min-width: 15rem; } .history td.acts > * { margin: 0 3px 3px 0; vertical-align: top; } .history td.acts details { display: inline-block; padding-top: 6px; } .history a.chip-button { display: inline-block; text-decoration: none; }
+.history th { color: var(--muted); font-weight: 600; white-space: nowrap; } .history td.acts { min-width: 15rem; } .history td.acts > * { margin: 0 6px 3px 0; vertical-align: top; } .history td.acts details { display: inline-block; padding-top: 6px; } .history a.chip-button { display: inline-block; text-decoration: none; }
 .history .word { font-weight: 600; } .history .word.finished { color: var(--good); } .history .word.failed { color: var(--bad); } .history .word.interrupted, .history .word.stopped { color: var(--warn); }
 .history details summary, .help summary, .path details summary { cursor: pointer; color: var(--accent); font-size: var(--t2); } .history ul { margin: var(--s1) 0 0; padding-left: 1.1em; font-size: var(--t1); } .history textarea { display: block; width: 15rem; max-width: 70vw; font: inherit; font-size: var(--t2); padding: 6px 8px; margin: var(--s1) 0; border: 1px solid var(--edge); border-radius: 8px; background: var(--surface); color: var(--text); } .history td .name { overflow-wrap: anywhere; min-width: 7rem; display: inline-block; }
 .queue ol { margin: 0; padding: 0; list-style: none; display: grid; gap: var(--s2); } .queue li { display: flex; flex-wrap: wrap; align-items: center; gap: var(--s2); margin: 0; } .queue li b { flex: 1 1 12rem; overflow-wrap: anywhere; } .queue .ask { background: var(--warn-soft); color: var(--warn); border-radius: 8px; padding: var(--s2) var(--s3); margin: 0 0 var(--s2); display: flex; flex-wrap: wrap; gap: var(--s2); align-items: center; } .queue .ask b { flex: 1 1 14rem; } .queue .went-wrong { color: var(--bad); margin: 0 0 var(--s2); font-size: var(--t2); }
@@ -82,7 +86,7 @@ dialog.viewer { border: 0; padding: 0; margin: auto; max-width: min(96vw, 1100px
   #path { min-height: 226px; } #gauges { min-height: 3rem; } .path ol { grid-auto-flow: row; grid-template-columns: repeat(3, 1fr); } .path li button { font-size: var(--t1); min-height: 40px; padding: 2px 4px; } .path { padding: var(--s2) var(--s3); }
   .samples-row .strip { grid-auto-columns: clamp(96px, 38%, 160px); }
   .history table, .history tbody { display: block; } .history thead { display: none; } .history tr { display: grid; grid-template-columns: 1fr 1fr; gap: 2px var(--s3); border-bottom: 1px solid var(--line) !important; padding: var(--s3) 0; } .history tr td { display: block; border: 0 !important; padding: 0 !important; }
-  .history td::before { content: attr(data-label); display: block; color: var(--muted); font-size: var(--t1); } .history td[data-label=Run], .history td.acts { grid-column: 1 / -1; } .history td[data-label=Run]::before, .history td.acts::before { display: none; } .history td.acts { white-space: normal; min-width: 0; padding-top: var(--s2) !important; }
+  .history td:empty { display: none !important; } .history td::before { content: attr(data-label); display: block; color: var(--muted); font-size: var(--t1); } .history td[data-label=Run], .history td.acts { grid-column: 1 / -1; } .history td[data-label=Run]::before, .history td.acts::before { display: none; } .history td.acts { white-space: normal; min-width: 0; padding-top: var(--s2) !important; }
 }
 @media (prefers-reduced-motion: reduce) { * { transition: none !important; animation: none !important; } }
 """

@@ -17,22 +17,23 @@ from ui.messages import shows_errors
 from ui.run_view import RunView, fold
 from ui.server.files import forget_thumbnails
 from ui.studio import Studio, require_listed
+from ui.texts import dataset as texts
 from ui.upload_zone import QUIET
 
 
 def build(studio: Studio, folder: gr.components.Component, page: gr.Blocks) -> None:
     """`folder` is the choice of the dataset; it learns of new and deleted people."""
-    with gr.Accordion("People: add one, or delete everything about one", open=False, elem_id="people"), gr.Row():
+    with gr.Accordion(texts.PEOPLE, open=False, elem_id="people"), gr.Row():
         with gr.Column(scale=1, min_width=260):
-            name = gr.Textbox(label="New person", info="Makes an empty folder of that name for photos.", max_lines=1, max_length=80, elem_id="new-person")
-            create = gr.Button("Create", elem_id="create-person")
+            name = gr.Textbox(label=texts.NEW_PERSON, info=texts.NEW_PERSON_HELP, max_lines=1, max_length=80, elem_id="new-person")
+            create = gr.Button(texts.CREATE, elem_id="create-person")
         with gr.Column(scale=2, min_width=300):
-            look = gr.Button("What is kept of the person chosen above?", elem_id="look-at-traces")
+            look = gr.Button(texts.WHAT_IS_KEPT, elem_id="look-at-traces")
             shown = gr.HTML(elem_id="traces")
             with gr.Column(visible=False, elem_id="confirm-purge") as confirm:
-                typed = gr.Textbox(label="To delete all of it, type the folder's name", max_lines=1, elem_id="typed-name")
-                with_loras = gr.Checkbox(False, label="Delete the LoRA files too", elem_id="with-loras")
-                delete = gr.Button("Delete for good", variant="stop", elem_id="delete-person")
+                typed = gr.Textbox(label=texts.TYPE_THE_NAME, max_lines=1, elem_id="typed-name")
+                with_loras = gr.Checkbox(False, label=texts.LORAS_TOO, elem_id="with-loras")
+                delete = gr.Button(texts.DELETE_FOR_GOOD, variant="stop", elem_id="delete-person")
             outcome = gr.HTML(elem_id="purged")
     timer = gr.Timer(1.0, active=False)
 
@@ -74,20 +75,20 @@ def build(studio: Studio, folder: gr.components.Component, page: gr.Blocks) -> N
 
 def traces_html(traces: Traces) -> str:
     """What goes, what goes only when asked, what stays."""
-    rows = "".join(_row(trace, "") for trace in traces.goes if trace.files) + (_row(traces.loras, " (only when you say so)") if traces.loras.paths else "")
-    stays = f"<p>Stays, because the studio did not make it: {escape(', '.join(map(str, traces.stays)))}.</p>" if traces.stays else ""
-    head = f"<p>Kept of <b><bdi>{escape(traces.folder.name)}</bdi></b>; nothing was deleted yet.</p>"
-    return f'{head}<table class="plain"><thead><tr><th>What</th><th>Files</th><th>Size</th></tr></thead><tbody>{rows}</tbody></table>{stays}'
+    rows = "".join(_row(trace, "") for trace in traces.goes if trace.files) + (_row(traces.loras, texts.ONLY_WHEN_SAID) if traces.loras.paths else "")
+    stays = f"<p>{texts.STAYS.format(paths=escape(', '.join(map(str, traces.stays))))}</p>" if traces.stays else ""
+    heads = "".join(f"<th>{head}</th>" for head in texts.TRACES_HEADS)
+    return f'<p>{texts.KEPT_OF.format(name=escape(traces.folder.name))}</p><table class="plain"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{stays}'
 
 
 def progress_html(view: RunView, is_busy: bool) -> str:
     if view.failure:
         return f'<div class="verdict fix">{escape(view.failure.what)} {escape(view.failure.fix)}</div>'
     if view.state == "finished":
-        return '<div class="verdict ready" role="status">Everything was deleted. Browsers may remember thumbnails for a day.</div>'
+        return f'<div class="verdict ready" role="status">{texts.PURGED}</div>'
     if is_busy:
         return f'<div class="verdict" role="status">{escape(view.phase)}</div>'
-    return '<div class="verdict test">The deletion was broken off. Ask for it again.</div>'
+    return f'<div class="verdict test">{texts.PURGE_BROKEN_OFF}</div>'
 
 
 def _row(trace: Trace, note: str) -> str:

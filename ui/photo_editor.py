@@ -12,6 +12,7 @@ from core.dataset.edits import Box, has_original
 from core.dataset.folder import Dataset, Sample
 from core.errors import Refused
 from ui.pictures import nothing_yet, photo_address
+from ui.texts import dataset as texts
 
 LARGE_SIDE = 1024
 EDGES = ("nw", "ne", "sw", "se")
@@ -49,22 +50,22 @@ def after_saving(edited: str, text: str) -> str:
 def large_photo(dataset: Dataset, sample: Sample) -> str:
     name = escape(sample.name, quote=True)
     handles = "".join(f'<i data-edge="{edge}"></i>' for edge in EDGES)
-    frame = f'<div id="crop-frame" hidden tabindex="0" role="group" aria-label="Frame of the crop: arrows move it, Shift and arrows resize it, Enter crops, Escape leaves">{handles}</div>'
+    frame = f'<div id="crop-frame" hidden tabindex="0" role="group" aria-label="{texts.CROP_FRAME}">{handles}</div>'
     address = escape(photo_address(str(dataset.folder), sample, LARGE_SIDE), quote=True)
-    original = " It was cropped or turned here; the original is kept." if has_original(dataset, sample) else ""
+    original = f" {texts.HAS_ORIGINAL}" if has_original(dataset, sample) else ""
     tools = (
-        '<button type="button" id="crop-start">Crop</button><button type="button" id="crop-apply" hidden>Crop to the frame</button><button type="button" id="crop-cancel" hidden>Cancel</button>'
+        f'<button type="button" id="crop-start">{texts.CROP}</button><button type="button" id="crop-apply" hidden>{texts.CROP_APPLY}</button><button type="button" id="crop-cancel" hidden>{texts.CROP_CANCEL}</button>'
     )
     return f'<div id="large-photo"><img src="{address}" alt="{name}" draggable="false">{frame}</div><p class="large-bar"><b>{name}</b><span>{tools}</span></p><small>{escape(sample.image.name)}.{original}</small>'
 
 
 def no_photo() -> str:
-    return nothing_yet("Pick a photo to see it large.")
+    return nothing_yet(texts.PICK_ONE)
 
 
 def checks_html(text: str, trigger_word: str) -> str:
     """A line per check; the mark is a word for screen readers, a sign for the eye."""
-    lines = (f'<li class="{"good" if check.is_good else "bad"}"><span aria-label="{"good" if check.is_good else "to fix"}">{"&#10003;" if check.is_good else "!"}</span>{escape(check.says)}</li>' for check in checks_of(text, trigger_word))
+    lines = (f'<li class="{"good" if check.is_good else "bad"}"><span aria-label="{texts.CHECKS[check.is_good]}">{"&#10003;" if check.is_good else "!"}</span>{escape(check.says)}</li>' for check in checks_of(text, trigger_word))
     return f'<ul class="caption-checks" aria-live="polite">{"".join(lines)}</ul>'
 
 

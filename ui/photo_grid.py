@@ -12,9 +12,9 @@ from core.analyzer.report import AnalysisReport
 from core.dataset.captions import has_trigger
 from core.dataset.folder import Dataset, Sample
 from ui.pictures import nothing_yet, photo_address
+from ui.texts import dataset as texts
 
 GRID_SIDE = 256
-HELP = "Arrows move, Space selects, Enter goes to the caption, X excludes or takes back, R turns, Del deletes, Ctrl+Z undoes."
 
 
 class Picked(BaseModel):
@@ -41,21 +41,21 @@ def read_picked(text: str | None) -> Picked:
 def photo_grid(dataset: Dataset, trigger_word: str, report: AnalysisReport | None, analyzed: float) -> str:
     """All photos, excluded ones last; `analyzed` is when the report was made, so that a photo changed since carries none of its marks."""
     if not dataset.samples and not dataset.excluded:
-        return nothing_yet("No photos here yet. Drop 15 to 30 into the field for new photos.")
+        return nothing_yet(texts.NO_PHOTOS)
     findings = _marks_of(report) if report else {}
     figures = [_photo(dataset, sample, _marks(sample, trigger_word, findings if _is_older(sample, analyzed) else {})) for sample in dataset.samples]
-    figures += [_photo(dataset, sample, ["excluded"]) for sample in dataset.excluded]
+    figures += [_photo(dataset, sample, [texts.MARKS["excluded"]]) for sample in dataset.excluded]
     drawn = hashlib.sha256("".join(figures).encode()).hexdigest()[:12]
-    bar = '<p class="pick-bar"><button type="button" id="pick-all">Select all</button> <button type="button" id="pick-none">Select none</button> <span id="pick-count" role="status"></span></p>'
-    return f'{bar}<div class="photos" data-drawn="{drawn}" role="listbox" aria-multiselectable="true" aria-label="Photos. {HELP}">{"".join(figures)}</div><p class="pick-help">{HELP}</p>'
+    bar = f'<p class="pick-bar"><button type="button" id="pick-all">{texts.SELECT_ALL}</button> <button type="button" id="pick-none">{texts.SELECT_NONE}</button> <span id="pick-count" role="status"></span></p>'
+    return f'{bar}<div class="photos" data-drawn="{drawn}" role="listbox" aria-multiselectable="true" aria-label="{texts.GRID_LABEL.format(help=texts.GRID_HELP)}">{"".join(figures)}</div><p class="pick-help">{texts.GRID_HELP}</p>'
 
 
 def _photo(dataset: Dataset, sample: Sample, marks: list[str]) -> str:
     caption = sample.caption.text if sample.caption else ""
     name = escape(sample.name, quote=True)
-    shown = "".join(f'<span class="mark{" aside" if mark == "excluded" else ""}">{escape(mark)}</span>' for mark in marks)
+    shown = "".join(f'<span class="mark{" aside" if mark == texts.MARKS["excluded"] else ""}">{escape(mark)}</span>' for mark in marks)
     image = f'<img loading="lazy" src="{escape(photo_address(str(dataset.folder), sample, GRID_SIDE), quote=True)}" alt="" draggable="false">'
-    aside = ' class="aside"' if "excluded" in marks else ""
+    aside = ' class="aside"' if texts.MARKS["excluded"] in marks else ""
     return (
         f'<figure role="option" aria-selected="false" tabindex="-1" data-name="{name}"{aside}>{image}<span class="pick" aria-hidden="true"></span>'
         f"<figcaption><b>{name}</b>{shown}<span>{escape(caption) or '&mdash;'}</span></figcaption></figure>"
@@ -64,7 +64,7 @@ def _photo(dataset: Dataset, sample: Sample, marks: list[str]) -> str:
 
 def _marks(sample: Sample, trigger_word: str, findings: dict[str, list[str]]) -> list[str]:
     caption = sample.caption.text if sample.caption else ""
-    fault = "no caption" if not caption else "trigger missing" if not has_trigger(caption, trigger_word) else ""
+    fault = texts.MARKS["none"] if not caption else texts.MARKS["trigger"] if not has_trigger(caption, trigger_word) else ""
     found = [check for check in findings.get(sample.name, []) if check not in ("caption", "trigger")]
     return [*([fault] if fault else []), *dict.fromkeys(found)]
 

@@ -1,8 +1,7 @@
-"""HTML of pictures: thumbnails, samples by step, strength grid. Every text is escaped; every address is one of our own routes."""
+"""HTML of pictures: thumbnails and the strength grid. Every text is escaped; every address is one of our own routes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 from urllib.parse import quote, urlencode
 
@@ -10,7 +9,7 @@ from core.dataset.folder import Sample
 from core.evaluation.grid import StrengthGrid, strength_label
 from core.evaluation.scores import GridScores
 from core.evaluation.sheet import cell_captions
-from core.events import ImageSaved
+from ui.texts import evaluation as texts
 
 NOTHING = '<div class="empty">{}</div>'
 
@@ -30,31 +29,10 @@ def photo_address(folder: str, sample: Sample, side: int) -> str:
     return f"photos?{query}"
 
 
-def samples_by_step(images: Sequence[ImageSaved]) -> str:
-    """A row per prompt, a column per step, the base model first."""
-    if not images:
-        return nothing_yet("Samples appear here while training, the base model first.")
-    steps = sorted({image.step for image in images})
-    prompts = list(dict.fromkeys(image.prompt for image in images))
-    found = {(image.prompt, image.step): image for image in images}
-    head = "".join(f"<th scope='col'>{'base' if step == 0 else f'step {step}'}</th>" for step in steps)
-    rows = "".join(
-        f"<tr><td class='prompt' colspan='{len(steps)}'>{escape(prompt)}</td></tr><tr>{''.join(_cell(found.get((prompt, step)), prompt) for step in steps)}</tr>" for prompt in prompts
-    )
-    return f'<div class="scroll"><table class="grid" style="{table_width(len(steps))}"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-
-
-def _cell(image: ImageSaved | None, prompt: str) -> str:
-    if image is None:
-        return "<td><div class='blank'></div></td>"
-    address = f"pictures/{quote(image.file)}?v={image.time:.0f}"
-    return f"<td><a href='{address}' target='_blank'><img loading='lazy' src='{address}' alt='{escape(prompt, quote=True)}, step {image.step}'></a></td>"
-
-
 def strength_grid(grid: StrengthGrid | None, scores: GridScores | None = None) -> str:
     """A row per prompt, seed and checkpoint, a column per strength, likeness under each cell; cells not drawn yet are blank. The page's script opens and compares them."""
     if grid is None:
-        return nothing_yet("The grid appears here: one row per prompt, one column per strength.")
+        return nothing_yet(texts.EMPTY_GRID)
     request, captions = grid.request, cell_captions(scores)
     head = "".join(f"<th scope='col'>{strength_label(strength)}</th>" for strength in request.strengths)
     rows = []
@@ -71,5 +49,5 @@ def _grid_cell(grid: StrengthGrid, row: int, strength: float, words: str, captio
     if cell is None:
         return "<td><div class='blank'></div></td>"
     address = f"pictures/evaluations/{quote(grid.name)}/{quote(cell.file)}"
-    label = escape(f"{words}, strength {strength_label(strength)}" + (f", likeness {caption}" if caption else ""), quote=True)
+    label = escape(texts.CELL.format(words=words, strength=strength_label(strength)) + (texts.CELL_LIKENESS.format(likeness=caption) if caption else ""), quote=True)
     return f"<td><a class='cell' href='{address}' target='_blank' data-label='{label}'><img loading='lazy' src='{address}' alt='{label}'></a><small>{escape(caption)}</small></td>"

@@ -6,7 +6,7 @@ from html import escape
 
 from core.pace import duration
 from core.pod_stop import COUNTDOWN, PodStop, StopState
-from ui import texts
+from ui.texts import frame as texts
 
 
 def pod_stop_html(pod_stop: PodStop | None) -> str:

@@ -7,7 +7,7 @@ from html import escape
 from core.presets import load_preset, preset_names
 from core.run_history import in_words, preset_settings
 from core.settings import declaration_of, value_of
-from ui import texts
+from ui.texts import training as texts
 
 
 def preset_table(chosen: str) -> str:
@@ -22,7 +22,7 @@ def preset_table(chosen: str) -> str:
         for key in shown
     )
     rest = len(differing) - len(shown)
-    more = f'<p class="small">{rest} finer ones differ too; every setting stands under Advanced.</p>' if rest else ""
+    more = f'<p class="small">{texts.DIFFERS_REST.format(count=rest)}</p>' if rest else ""
     return f'<details class="help" data-fold="differs"><summary>{texts.DIFFERS_TITLE}</summary><table class="differs"><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>{more}</details>'
 
 

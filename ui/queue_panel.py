@@ -6,9 +6,9 @@ from html import escape
 
 from core.errors import UserError
 from core.run_queue import Queue, RunQueue, Waiting
-from ui import texts
 from ui.messages import as_html
 from ui.pictures import NOTHING
+from ui.texts import runs as texts
 
 
 def queue_html(queue: RunQueue) -> str:
@@ -20,7 +20,7 @@ def queue_html(queue: RunQueue) -> str:
 
 
 def _shown(queue: Queue) -> str:
-    wrong = "".join(f'<p class="went-wrong">Not started: {escape(sentence)}</p>' for sentence in queue.failed)
+    wrong = "".join(f'<p class="went-wrong">{texts.QUEUE_NOT_STARTED.format(why=escape(sentence))}</p>' for sentence in queue.failed)
     if not queue.waiting:
         return f'<section class="queue">{wrong}{NOTHING.format(texts.QUEUE_EMPTY)}</section>'
     ask = ""
@@ -33,12 +33,13 @@ def _shown(queue: Queue) -> str:
 
 def _row(waiting: Waiting, number: int, count: int) -> str:
     name, settings = escape(waiting.name), waiting.settings
-    words = f"{settings.train.steps} steps at {settings.dataset.resolution} px on {settings.dataset.folder}"
+    words = texts.QUEUE_ROW.format(steps=settings.train.steps, side=settings.dataset.resolution, folder=settings.dataset.folder)
     return (
         f'<li><b>{number + 1}. <bdi>{name}</bdi> <span class="small">{escape(waiting.preset)}, {escape(words)}</span></b>'
-        f"{_button('queue-up', waiting, 'Up', number == 0)}{_button('queue-down', waiting, 'Down', number == count - 1)}{_button('queue-remove', waiting, 'Remove', False)}</li>"
+        f"{_button('queue-up', waiting, number == 0)}{_button('queue-down', waiting, number == count - 1)}{_button('queue-remove', waiting, False)}</li>"
     )
 
 
-def _button(act: str, waiting: Waiting, word: str, is_off: bool) -> str:
+def _button(act: str, waiting: Waiting, is_off: bool) -> str:
+    word = texts.QUEUE_MOVES[act]
     return f'<button type="button" data-do="{act}" data-what="{waiting.identity}" aria-label="{word}: {escape(waiting.name, quote=True)}"{" disabled" if is_off else ""}>{word}</button>'

@@ -7,13 +7,9 @@ from html import escape
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from core.analyzer.report import Finding, Remedy
+from core.analyzer.report import Finding
 from core.errors import Refused
-
-WORDS: dict[Remedy, str] = {
-    "exclude": "Leave out", "crop": "Crop to the person", "turn": "Turn upright", "set trigger": "Set the trigger word", "shorten": "Shorten", "remove traits": "Remove the traits",
-    "caption again": "Add what is measured",
-}  # fmt: skip
+from ui.texts import analyzer as texts
 
 
 class Pressed(BaseModel):
@@ -29,7 +25,7 @@ def remedy_button(number: int, finding: Finding, photos: tuple[str, ...]) -> str
     """Nothing where a click can do nothing."""
     if finding.remedy is None or not photos:
         return ""
-    words = WORDS[finding.remedy]
+    words = texts.REMEDIES[finding.remedy]
     spoken = f"{words}: {', '.join(photos)}"
     return f'<button type="button" class="remedy" data-remedy="{number}" data-photos="{escape(json.dumps(photos), quote=True)}" aria-label="{escape(spoken, quote=True)}">{words}</button>'
 

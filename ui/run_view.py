@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from core.events import CheckpointSaved, FixedNoiseLoss, ImageSaved, LikenessMeasured, Phase, ReportSaved, RunEvent, RunFailed, RunFinished, RunStarted, RunStopped, StepDone, StoppedEarly, Warned
 from core.pace import silence
 from core.signs import level_of
+from ui.texts import training as texts
 
 SPEED_WINDOW = 20
 MOST_PLOT_POINTS = 400
@@ -69,7 +70,7 @@ def _apply(view: RunView, event: RunEvent) -> None:
         case RunStarted():
             view.state, view.step, view.steps, view.failure = "running", event.first_step, event.steps, None
             view.recent_seconds = []
-            _say(view, event, f"resumed at step {event.first_step}" if event.first_step else f"started: {event.job}")
+            _say(view, event, texts.LOG_RESUMED.format(step=event.first_step) if event.first_step else texts.LOG_STARTED.format(job=event.job))
         case Phase():
             view.state = "running"
             if event.what != view.phase:
@@ -82,36 +83,36 @@ def _apply(view: RunView, event: RunEvent) -> None:
             view.learning_rate, view.memory_gib = event.learning_rate, event.memory_gib
             view.learning_rates.append((event.step, event.learning_rate))
             if event.step % 10 == 0 or event.step == 1:
-                _say(view, event, f"step {event.step}  loss {event.loss:.4f}  lr {event.learning_rate:.2e}  grad {event.grad_norm:.3f}  {event.seconds:.2f} s")
+                _say(view, event, texts.LOG_STEP.format(step=event.step, loss=event.loss, rate=event.learning_rate, norm=event.grad_norm, seconds=event.seconds))
         case FixedNoiseLoss():
             view.fixed_losses.append((event.step, event.loss))
             if event.held_out is not None:
                 view.held_out_losses.append((event.step, event.held_out))
-            _say(view, event, f"step {event.step}  fixed-noise loss {event.loss:.4f}" + (f", held out {event.held_out:.4f}" if event.held_out is not None else ""))
+            _say(view, event, texts.LOG_FIXED.format(step=event.step, loss=event.loss) + (texts.LOG_HELD_OUT.format(loss=event.held_out) if event.held_out is not None else ""))
         case LikenessMeasured():
             view.likenesses.append(event)
-            _say(view, event, f"step {event.step}  {likeness_words(event)}")
+            _say(view, event, texts.LOG_LIKENESS.format(step=event.step, likeness=likeness_words(event)))
         case ImageSaved():
             view.images = [image for image in view.images if image.file != event.file] + [event]
         case StoppedEarly():
             view.early = event
-            _say(view, event, f"stopped early at step {event.step}; the LoRA is that of step {event.best_step}")
+            _say(view, event, texts.LOG_EARLY.format(step=event.step, best=event.best_step))
         case CheckpointSaved():
             view.checkpoint = event.step
-            _say(view, event, f"checkpoint of step {event.step} saved")
+            _say(view, event, texts.LOG_CHECKPOINT.format(step=event.step))
         case ReportSaved():
-            _say(view, event, f"written: {event.file}")
+            _say(view, event, texts.LOG_WRITTEN.format(file=event.file))
         case Warned():
-            _say(view, event, f"note: {event.what}")
+            _say(view, event, texts.LOG_NOTE.format(what=event.what))
         case RunFinished():
             view.state, view.seconds = "finished", event.seconds
-            _say(view, event, "finished")
+            _say(view, event, texts.LOG_FINISHED)
         case RunStopped():
             view.state, view.seconds = "interrupted" if event.by == "shutdown" else "stopped", event.seconds
-            _say(view, event, f"stopped after step {event.step}")
+            _say(view, event, texts.LOG_STOPPED.format(step=event.step))
         case RunFailed():
             view.state, view.failure = "failed", event
-            _say(view, event, f"FAILED: {event.what}")
+            _say(view, event, texts.LOG_FAILED.format(what=event.what))
 
 
 def _say(view: RunView, event: RunEvent, text: str) -> None:
@@ -121,9 +122,9 @@ def _say(view: RunView, event: RunEvent, text: str) -> None:
 def likeness_words(measured: LikenessMeasured) -> str:
     """'likeness 0.82, good', and how many of the pictures show a face where some do not."""
     if measured.mean is None:
-        return f"likeness not known: no face in {measured.pictures} samples"
-    seen = "" if measured.faces == measured.pictures else f", a face in {measured.faces} of {measured.pictures} samples"
-    return f"likeness {measured.mean:.2f}, {level_of(measured.mean)}{seen}"
+        return texts.LIKENESS_UNKNOWN.format(pictures=measured.pictures)
+    seen = "" if measured.faces == measured.pictures else texts.LIKENESS_FACES.format(faces=measured.faces, pictures=measured.pictures)
+    return texts.LIKENESS_KNOWN.format(mean=measured.mean, level=level_of(measured.mean)) + seen
 
 
 def plot_points(view: RunView) -> list[tuple[int, float, str]]:
@@ -134,5 +135,5 @@ def plot_points(view: RunView) -> list[tuple[int, float, str]]:
     for number, (step, loss) in enumerate(view.losses):
         mean = loss if mean is None else SMOOTHING * mean + (1 - SMOOTHING) * loss
         if number % stride == 0 or number == len(view.losses) - 1:
-            points += [(step, loss, "each step"), (step, mean, "smoothed")]
-    return points + [(step, loss, "fixed noise") for step, loss in view.fixed_losses] + [(step, loss, "held out") for step, loss in view.held_out_losses]
+            points += [(step, loss, texts.CURVES["step"]), (step, mean, texts.CURVES["smoothed"])]
+    return points + [(step, loss, texts.CURVES["fixed"]) for step, loss in view.fixed_losses] + [(step, loss, texts.CURVES["held_out"]) for step, loss in view.held_out_losses]

@@ -7,8 +7,8 @@ from html import escape
 from urllib.parse import quote
 
 from core.events import ImageSaved
-from ui import texts
 from ui.pictures import NOTHING
+from ui.texts import training as texts
 
 
 def samples_by_step(images: Sequence[ImageSaved]) -> str:
@@ -27,9 +27,9 @@ def _row(prompt: str, images: Sequence[ImageSaved]) -> str:
 
 def _figure(image: ImageSaved) -> str:
     address = f"pictures/{quote(image.file)}?v={image.time:.0f}"
-    label = f"step {image.step}" if image.step else "base model"
+    label = texts.SAMPLE_STEP.format(step=image.step) if image.step else texts.SAMPLE_BASE
     words = escape(image.prompt, quote=True)
     return (
-        f'<figure{"" if image.step else " class=base"}><button type="button" data-full="{address}" data-label="{label}" data-words="{words}" aria-label="Compare {label} at full size">'
+        f'<figure{"" if image.step else " class=base"}><button type="button" data-full="{address}" data-label="{label}" data-words="{words}" aria-label="{texts.SAMPLE_COMPARE.format(label=label)}">'
         f'<img loading="lazy" src="{address}" alt="{words}, {label}"></button><figcaption>{label}</figcaption></figure>'
     )

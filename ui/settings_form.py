@@ -14,8 +14,10 @@ from ui.studio import Studio
 
 # Where a setting stands on the page: beside the photos, on top of the Training tab, or (all others) in its Advanced fold.
 WITH_PHOTOS = ("dataset.folder", "dataset.trigger_word", "dataset.class_word")
-UP_FRONT = ("run.name", "model.path", "train.steps", "dataset.resolution", "lora.rank", "optimizer.learning_rate", "text_encoder.two_phase", "regularization.enabled")
+UP_FRONT = ("run.price_per_hour", "run.name", "model.path", "train.steps", "dataset.resolution", "lora.rank", "optimizer.learning_rate", "text_encoder.two_phase", "regularization.enabled")
 NOT_ON_THE_PAGE = ("run.output",)
+# What belongs to the machine, not to a preset or a run: choosing one leaves it alone.
+OF_THE_MACHINE = ("run.price_per_hour",)
 
 
 def make_component(declaration: Declaration, studio: Studio, value: Any) -> gr.components.Component:
@@ -76,8 +78,8 @@ class SettingsForm:
         return self.show(self.studio.resolved(preset).settings)
 
     def show(self, settings: Settings) -> list[Any]:
-        """Updates for `inputs`. Raises Refused for a path of no listing, so that nothing else is shown in its place."""
-        return [self._shown(d, self._listed(d, value_of(settings, d.key))) for d in self.declarations]
+        """Updates for `inputs`; what belongs to the machine stays as it is. Raises Refused for a path of no listing, so that nothing else is shown in its place."""
+        return [gr.skip() if d.key in OF_THE_MACHINE else self._shown(d, self._listed(d, value_of(settings, d.key))) for d in self.declarations]
 
     def show_only(self, key: str, value: Any) -> list[Any]:
         """Updates for `inputs` that change one of them."""

@@ -9,20 +9,18 @@ from html import escape
 from typing import Any
 
 import gradio as gr
-import pandas as pd
 
 from core.class_photo_tasks import class_photos_log, start_class_photos
 from core.errors import Refused, UserError
-from core.pace import duration, silence_words
 from core.presets import Resolved, load_preset, preset_names
-from core.runs import EventLog, Request, Run
+from core.runs import EventLog, Request
 from core.settings import Settings
 from core.tasks import check_startable, named, start_resume, start_training, text_encoder_advice
-from ui import guide, model_setup_panel, texts
+from ui import guide, model_setup_panel
 from ui.dataset_tab import QUIET
-from ui.forecast import PRICE_FIELD, Trouble, forecast_html
+from ui.forecast import Trouble, forecast_html
 from ui.history_panel import comparable, comparison_html, history_html, history_key
-from ui.likeness_view import early_html, likeness_frame, likeness_html, make_likeness_plot
+from ui.likeness_view import likeness_frame, likeness_html, make_likeness_plot
 from ui.messages import as_html, shows_errors
 from ui.palette import PLOT
 from ui.pictures import NOTHING
@@ -31,21 +29,16 @@ from ui.preset_table import preset_table
 from ui.queue_panel import queue_html
 from ui.run_log import TOOLS as LOG_TOOLS
 from ui.run_log import log_html
-from ui.run_view import MOST_PLOT_POINTS, RunView, fold, plot_points
+from ui.run_status import plot_frame, rate_frame, state_of, status_html
+from ui.run_view import fold
 from ui.samples_view import samples_by_step
 from ui.settings_form import UP_FRONT, SettingsForm
 from ui.studio import Studio
+from ui.texts import runs
+from ui.texts import training as texts
 
 CLASS_PHOTOS = 40
 NOTICES = '<div class="notices">' + "".join(f'<label><input type="checkbox" data-notice="{kind}">{words}</label>' for kind, words in texts.NOTICES.items()) + '<span id="notice-said" class="small" role="status"></span></div>'
-STATE_WORDS = {
-    "new": "Waiting",
-    "running": "Training",
-    "finished": "Finished",
-    "stopped": "Stopped",
-    "failed": "Failed",
-    "interrupted": "Interrupted",
-}
 
 
 class TrainingTab:
@@ -58,55 +51,54 @@ class TrainingTab:
         with gr.Row(equal_height=False):
             with gr.Column(scale=1, min_width=320):
                 choices = [(load_preset(name).title, name) for name in preset_names()]
-                self.preset = gr.Dropdown(choices, value=preset_name, label="Preset", interactive=True, elem_id="preset")
+                self.preset = gr.Dropdown(choices, value=preset_name, label=texts.PRESET, interactive=True, elem_id="preset")
                 self.about = gr.Markdown(about(preset_name), elem_id="preset-about")
                 self.differs = gr.HTML(preset_table(preset_name), elem_id="preset-differs")
                 form.place("text_encoder.two_phase")
                 self.advice = gr.Markdown(elem_id="encoder-advice")
                 self.forecast = gr.HTML(forecast_html(None), elem_id="forecast")
-                gr.HTML(PRICE_FIELD)
+                form.place("run.price_per_hour")
                 self.readiness = gr.HTML(elem_id="readiness")
                 self.prepared = gr.HTML(elem_id="prepared")
-                self.start = gr.Button("Start training", variant="primary", elem_id="start")
-                self.enqueue = gr.Button(texts.QUEUE_ADD, elem_id="enqueue")
+                self.start = gr.Button(texts.START, variant="primary", elem_id="start")
+                self.enqueue = gr.Button(runs.QUEUE_ADD, elem_id="enqueue")
             with gr.Column(scale=2, min_width=320):
-                self.run = gr.Dropdown(self.run_names(), label="Run", info="The newest unless you choose another.", interactive=True, elem_id="run")
-                self.status = gr.HTML(elem_id="status")
+                self.run = gr.Dropdown(self.run_names(), label=texts.RUN, info=texts.RUN_HELP, interactive=True, elem_id="run")
+                self.status = gr.HTML(NOTHING.format(texts.NO_RUN), elem_id="status")
                 with gr.Row(elem_id="run-acts"):
-                    self.stop = gr.Button("Stop and save", elem_id="stop", min_width=110, interactive=False)
+                    self.stop = gr.Button(texts.STOP, elem_id="stop", min_width=110, interactive=False)
                     self.save_now = gr.Button(texts.SAVE_NOW, elem_id="save-now", min_width=110, interactive=False)
                     self.sample_now = gr.Button(texts.SAMPLE_NOW, elem_id="sample-now", min_width=110, interactive=False)
-                    self.resume = gr.Button("Resume", elem_id="resume", min_width=110, interactive=False)
+                    self.resume = gr.Button(texts.RESUME, elem_id="resume", min_width=110, interactive=False)
                 gr.HTML(NOTICES)
                 self.pod = gr.HTML(pod_stop_html(studio.pod_stop), elem_id="pod-stop", visible=studio.pod_stop is not None)
                 self.likeness_words = gr.HTML(elem_id="likeness-words")
-                self.plot = gr.LinePlot(x="step", y="loss", color="curve", color_map=PLOT, color_title=" ", height=300, label="Loss", buttons=[], visible=False, elem_id="loss")
+                self.plot = gr.LinePlot(x="step", y="loss", color="curve", color_map=PLOT, color_title=" ", height=300, label=texts.PLOTS["loss"], buttons=[], visible=False, elem_id="loss")
                 self.likeness = make_likeness_plot()
-                self.rate = gr.LinePlot(x="step", y="learning rate", height=150, label="Learning rate", buttons=[], visible=False, elem_id="learning-rate")
+                self.rate = gr.LinePlot(x="step", y="learning rate", height=150, label=texts.PLOTS["rate"], buttons=[], visible=False, elem_id="learning-rate")
         # A second row, so that on a phone the state of the run comes right after the buttons.
         with gr.Row(equal_height=False):
             with gr.Column(scale=1, min_width=320):
                 for key in UP_FRONT:
                     if key not in form.components:
                         form.place(key)
-                self.class_photos = gr.Button(f"Draw {CLASS_PHOTOS} class photos", elem_id="draw-class-photos", visible=False)
+                self.class_photos = gr.Button(texts.CLASS_PHOTOS.format(count=CLASS_PHOTOS), elem_id="draw-class-photos", visible=False)
                 self.class_status = gr.Markdown(elem_id="class-photos-status")
-                with gr.Accordion("Advanced: every setting", open=False, elem_id="advanced"):
+                with gr.Accordion(texts.ADVANCED, open=False, elem_id="advanced"):
                     form.place_advanced()
                 model_setup_panel.build(studio, form.components["model.path"], page)
-                guide.place("Training Profiles")
-                guide.place("Text Encoder Policy")
-                guide.place("Troubleshooting")
+                for section in texts.GUIDE_SECTIONS:
+                    guide.place(section)
             with gr.Column(scale=2, min_width=320):
                 self.samples = gr.HTML(samples_by_step(()), elem_id="samples")
                 gr.HTML(LOG_TOOLS)
                 self.log = gr.HTML(elem_id="log")
-        gr.HTML(f'<h2 class="section">{texts.QUEUE_TITLE}</h2>')
-        self.queue = gr.HTML(elem_id="queue")
-        gr.HTML(f'<h2 class="section">{texts.HISTORY_TITLE}</h2>')
+                gr.HTML(f'<h2 class="section">{runs.QUEUE_TITLE}</h2>')
+                self.queue = gr.HTML(elem_id="queue")
+        gr.HTML(f'<h2 class="section">{runs.HISTORY_TITLE}</h2>')
         self.history = gr.HTML(elem_id="history")
-        with gr.Accordion(texts.COMPARE_TITLE, open=False, elem_id="compare"):
-            self.other = gr.Dropdown(comparable(studio), value=None, label=texts.COMPARE_WITH, interactive=True, elem_id="compare-with")
+        with gr.Accordion(runs.COMPARE_TITLE, open=False, elem_id="compare"):
+            self.other = gr.Dropdown(comparable(studio), value=None, label=runs.COMPARE_WITH, interactive=True, elem_id="compare-with")
             self.comparison = gr.HTML(elem_id="comparison")
         self.forecast_timer = gr.Timer(1.0, active=False)
 
@@ -151,15 +143,16 @@ class TrainingTab:
         settings = self._with_name(self.form.read(values), preset, {waiting.name for waiting in self.studio.queue.read().waiting})
         check_startable(settings)
         self.studio.queue.add(settings, preset)
-        gr.Info(escape(texts.QUEUE_ADDED.format(name=settings.run.name)), duration=4)
+        gr.Info(escape(runs.QUEUE_ADDED.format(name=settings.run.name)), duration=4)
 
     def _forecast(self, *values: Any) -> list[Any]:
         """Asked again by the timer until it is there; a form with a wrong value has no forecast, and Start says why."""
         try:
-            answer = self.studio.forecasts.ask(self.form.read(values))
+            settings = self.form.read(values)
         except UserError as error:
-            answer = Trouble(error.what, error.fix)
-        return [forecast_html(answer), gr.update(active=answer is None)]
+            return [forecast_html(Trouble(error.what, error.fix)), gr.update(active=False)]
+        answer = self.studio.forecasts.ask(settings)
+        return [forecast_html(answer, settings.run.price_per_hour), gr.update(active=answer is None)]
 
     def _ask(self, request: Request, said: str) -> None:
         """Raises Refused when no training runs that could grant it."""
@@ -183,7 +176,7 @@ class TrainingTab:
             return ""
         if not (settings.trains_text_encoder or advice.recommended):
             return ""
-        verdict = "Training the text encoder may help here." if advice.recommended else "The guide would keep the text encoder frozen here."
+        verdict = texts.ADVICE_FOR if advice.recommended else texts.ADVICE_AGAINST
         return " ".join((f"**{verdict}**", *advice.reasons))
 
     def _with_name(self, settings: Settings, preset: str, taken: Collection[str] = ()) -> Settings:
@@ -196,7 +189,7 @@ class TrainingTab:
 
     def _stop(self, name: str) -> None:
         if self.studio.store.holder() is None:
-            raise Refused("Nothing is running.", "", "")
+            raise Refused(texts.NOTHING_RUNS, "", "")
         self.studio.store.stop_request().make()
         gr.Info(texts.STOP_SAID, duration=5)
 
@@ -235,7 +228,7 @@ class TrainingTab:
             status_html(run, view, state, stopping and live, holder, quiet),
             likeness_html(view, events),
             gr.update(value=plot_frame(view), visible=True) if view.losses else gr.update(visible=False),
-            gr.update(value=likeness_frame(view), visible=True) if view.likenesses else gr.update(visible=False),
+            gr.update(value=likeness_frame(view), visible=True) if any(measured.step for measured in view.likenesses) else gr.update(visible=False),
             gr.update(value=rate_frame(view), visible=True) if view.losses else gr.update(visible=False),
             samples_by_step(view.images),
             log_html(view),
@@ -256,12 +249,12 @@ class TrainingTab:
             return ""
         view = fold(self.studio.reader.events(self.class_log))
         if view.failure:
-            return f"**Class photos:** {view.failure.what} {view.failure.fix}"
+            return f"**{texts.CLASS_PHOTOS_TITLE}** {view.failure.what} {view.failure.fix}"
         if view.state == "finished":
-            return f"**{CLASS_PHOTOS} class photos are drawn.** Choose their folder under Advanced, Class photos."
+            return texts.CLASS_PHOTOS_DONE.format(count=CLASS_PHOTOS)
         if view.state == "stopped":
-            return "**Class photos:** stopped. Press the button again to draw the rest."
-        return f"**Class photos:** {view.phase}" + (f" {view.phase_done} of {view.phase_total}" if view.phase_total else "")
+            return texts.CLASS_PHOTOS_STOPPED
+        return f"**{texts.CLASS_PHOTOS_TITLE}** " + (texts.FACTS["phase"].format(phase=view.phase, done=view.phase_done, total=view.phase_total) if view.phase_total else view.phase)
 
     def _damaged(self, names: list[str], name: str, error: UserError) -> list[Any]:
         """A run whose files cannot be read takes nothing else down."""
@@ -290,62 +283,3 @@ class TrainingTab:
 
 def about(preset_name: str) -> str:
     return load_preset(preset_name).description
-
-
-def state_of(view: RunView, live: bool) -> str:
-    """What the log says, corrected by whether anybody still works on it."""
-    if live:
-        return "running"
-    return "interrupted" if view.state in ("running", "new") else view.state
-
-
-def plot_frame(view: RunView) -> pd.DataFrame:
-    """Typed even when empty: the plot keeps the kind of axis it saw first."""
-    return pd.DataFrame(plot_points(view), columns=["step", "loss", "curve"]).astype({"step": "int64", "loss": "float64", "curve": "str"})
-
-
-def rate_frame(view: RunView) -> pd.DataFrame:
-    stride = -(-len(view.learning_rates) // MOST_PLOT_POINTS) or 1
-    return pd.DataFrame(view.learning_rates[::stride], columns=["step", "learning rate"]).astype({"step": "int64", "learning rate": "float64"})
-
-
-def status_html(run: Run, view: RunView, state: str, stopping: bool, holder: str | None, quiet: float | None) -> str:
-    """The one big line: state, step, speed, time left; below it what went wrong and what to do."""
-    word = "Stopping, saving" if stopping else STATE_WORDS[state]
-    facts = [f"step {view.step} of {view.steps}"] if view.steps else []
-    if state == "running" and view.phase and view.phase != "Training":
-        facts.append(view.phase + (f" {view.phase_done} of {view.phase_total}" if view.phase_total else ""))
-    if view.recent_seconds:
-        facts.append(f"{view.seconds_per_step:.2f} s per step")
-    if state == "running" and view.seconds_left is not None:
-        facts.append(f"about {duration(view.seconds_left)} left")
-    if view.losses:
-        facts.append(f"loss {view.losses[-1][1]:.4f}")
-    if view.memory_gib:
-        facts.append(f"{view.memory_gib:.1f} GiB memory")
-    if state in ("finished", "stopped"):
-        facts.append(f"took {duration(view.seconds)}")
-    share = 100 * view.step / view.steps if view.steps else 0
-    bar = f'<div class="bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100"><div style="width:{share:.1f}%"></div></div>'
-    head = f'<div class="headline"><b data-state="{state}">{word}</b> <span>{escape(run.name)}</span></div><div class="facts">{" &middot; ".join(map(escape, facts))}</div>'
-    return f'<div class="status {state}" role="status" aria-live="polite">{head}{bar}{_after(run, view, state, holder)}{_silence(view, quiet)}</div>'
-
-
-def _silence(view: RunView, quiet: float | None) -> str:
-    return f'<p class="failure">{escape(silence_words(quiet, view.seconds_per_step))}</p>' if quiet else ""
-
-
-def _after(run: Run, view: RunView, state: str, holder: str | None) -> str:
-    """What the person does next."""
-    if state == "failed" and view.failure:
-        return f'<p class="failure"><b>{escape(view.failure.what)}</b><br>{escape(view.failure.fix)}</p>'
-    if state == "interrupted":
-        kept = f"Everything up to step {view.checkpoint} is saved." if view.checkpoint else "No checkpoint was saved yet; it starts over."
-        return f"<p>The process ended without finishing this run. {kept} Press Resume.</p>"
-    if state == "finished":
-        return (early_html(view.early) if view.early else "") + f'<p>The LoRA is ready. Next: <b>Evaluation</b>. <a href="lora/{escape(run.name)}.safetensors" download>Download {escape(run.name)}.safetensors</a></p>'
-    if state == "stopped":
-        return f'<p>Saved. Press Resume to go on. <a href="lora/{escape(run.name)}.safetensors" download>Download what was learned so far</a></p>'
-    if state != "running" and holder:
-        return f"<p>Running now: {escape(holder)}.</p>"
-    return ""

@@ -8,15 +8,16 @@ from typing import Any
 import gradio as gr
 
 from ui.studio import Studio
+from ui.texts import dataset as texts
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 # No HEIC here: then an iPhone turns its photos into JPG by itself when they are picked.
 ACCEPTED = "image/jpeg,image/png,image/webp,.jpg,.jpeg,.png,.webp,.txt,.zip"
 ZONE = f"""
 <div id="drop-zone">
-  <label for="upload-input"><b>Add photos</b><span>drop them here, or choose</span><small>JPG, PNG, WebP; captions (.txt) of the same name; folders; ZIP</small></label>
+  <label for="upload-input"><b>{texts.UPLOAD}</b><span>{texts.UPLOAD_HOW}</span><small>{texts.UPLOAD_KINDS}</small></label>
   <input id="upload-input" type="file" multiple accept="{ACCEPTED}">
-  <p><b id="upload-status" role="status"></b> <span id="upload-numbers"></span> <button type="button" id="upload-cancel" hidden>Cancel</button></p>
+  <p><b id="upload-status" role="status"></b> <span id="upload-numbers"></span> <button type="button" id="upload-cancel" hidden>{texts.UPLOAD_CANCEL}</button></p>
   <ul id="upload-files"></ul>
 </div>
 """
@@ -26,12 +27,12 @@ def build(studio: Studio, folder: gr.components.Component, page: gr.Blocks) -> g
     """The zone, and a hidden button that its script presses when files were taken in: wire there what must be drawn anew."""
     target = gr.HTML(elem_id="upload-to")
     gr.HTML(ZONE, elem_id="upload")
-    done = gr.Button("Uploaded", elem_id="upload-done", visible="hidden")
+    done = gr.Button(texts.UPLOAD_DONE, elem_id="upload-done", visible="hidden")
 
     def show(folder_name: str) -> str:
         """The script reads where to from here; the server lets no folder pass that is not listed."""
         name = escape(folder_name if folder_name in studio.listing("dataset") else "", quote=True)
-        return f'<small id="upload-target" data-folder="{name}" data-server="{studio.server}">New photos go into <bdi>{name}</bdi>; camera data and positions are left out.</small>'
+        return f'<small id="upload-target" data-folder="{name}" data-server="{studio.server}">{texts.UPLOAD_TO.format(name=name)}</small>'
 
     for event in (page.load, folder.change):
         event(show, folder, target, **QUIET)

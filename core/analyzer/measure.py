@@ -16,7 +16,7 @@ from core.analyzer.photo import GRAY_SIDE, Look, Measures, Person
 from core.dataset.clean import conversions_of
 from core.dataset.folder import Problem, Sample
 from core.dataset.imaging import format_of, frame_count, open_reduced
-from core.durable import write_atomic
+from core.durable import write_if_possible
 from core.errors import UserError
 from core.identity.face_pixels import light_of, sharpness_of
 from core.identity.faces import Face, FaceReader
@@ -67,11 +67,7 @@ def _measured(sample: Sample, reader: FaceReader | None, cache: Path) -> Measure
         found = measure(sample.image, reader)
     except UserError as error:
         return Problem(sample.image, error.what, error.fix)
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        write_atomic(kept, found.model_dump_json().encode())
-    except OSError:
-        pass  # A disk that is full costs the second look its speed, nothing else; the report says so itself.
+    write_if_possible(kept, found.model_dump_json().encode())
     return found
 
 

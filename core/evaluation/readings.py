@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.dataset.imaging import open_reduced
-from core.durable import write_atomic
+from core.durable import write_if_possible
 from core.evaluation.copies import Look
 from core.identity.face_pixels import laplacian_variance, sharpness_of
 from core.identity.faces import Face, FaceReader
@@ -78,21 +78,24 @@ class PictureReader:
     def read(self, file: Path) -> PictureReading:
         """Raises UserError for a picture that cannot be read."""
         kept = self.cache / f"{_content_of(file)}-{self._key()}.json"
-        try:
-            return PictureReading.model_validate_json(kept.read_bytes())
-        except (OSError, ValidationError):
-            pass  # not read before, or by another version
+        known = _known(kept)
+        if known:
+            return known
         found = read_picture(open_reduced(file, READ_SIDE)[0], self.faces, self.images)
-        try:
-            self.cache.mkdir(parents=True, exist_ok=True)
-            write_atomic(kept, found.model_dump_json().encode())
-        except OSError:
-            pass  # A full disk costs the second look its speed, nothing else.
+        write_if_possible(kept, found.model_dump_json().encode())
         return found
 
     def _key(self) -> str:
         names = [reader.name if reader else "none" for reader in (self.faces, self.images)]
         return hashlib.sha256(f"{VERSION} {READ_SIDE} {names}".encode()).hexdigest()[:8]
+
+
+def _known(kept: Path) -> PictureReading | None:
+    """None for a picture that was not read before, or by another version."""
+    try:
+        return PictureReading.model_validate_json(kept.read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def read_picture(image: Image.Image, reader: FaceReader | None, images: ImageVectors | None) -> PictureReading:

@@ -7,6 +7,7 @@ Shapes: B pictures, C latent channels, S tokens of text and image, h width, D wi
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -27,6 +28,18 @@ def checkpoint_blocks(transformer: FluxTransformer2DModel, count: int) -> None:
     The last ones stay as they are: theirs are the activations the backward pass frees before it recomputes anything.
     """
     transformer.checkpointed_blocks = count
+
+
+def compile_blocks(transformer: FluxTransformer2DModel, backend: str = "inductor") -> None:
+    """From now on blocks run compiled where gradients are wanted: one graph for all of a kind. It is compiled at the next forward passes."""
+    # The rotation is called as it stands, which is what is wanted.
+    warnings.filterwarnings("ignore", message="Torchinductor does not support code generation for complex operators")
+    transformer.compiled_passes = {block_pass: torch.compile(block_pass, backend=backend) for block_pass in (_double_block, _single_block)}
+
+
+def uncompile_blocks(transformer: FluxTransformer2DModel) -> None:
+    transformer.compiled_passes = {}
+    torch.compiler.reset()
 
 
 def predict_velocity(
@@ -68,12 +81,14 @@ def _embed(transformer: FluxTransformer2DModel, conditions: Conditions, device: 
 
 
 def _runner(transformer: FluxTransformer2DModel) -> Callable[..., object]:
-    """Calls a block, checkpointed as checkpoint_blocks said."""
+    """Calls a block, checkpointed as checkpoint_blocks said and compiled as compile_blocks did."""
     left = getattr(transformer, "checkpointed_blocks", 0)
+    compiled = getattr(transformer, "compiled_passes", {}) if torch.is_grad_enabled() else {}
 
     def run(function: Callable[..., object], *inputs: object) -> object:
         nonlocal left
         left -= 1
+        function = compiled.get(function, function)
         if left >= 0 and torch.is_grad_enabled():
             return checkpoint(function, *inputs, use_reentrant=False)
         return function(*inputs)

@@ -10,6 +10,7 @@ from core.errors import UserError
 from core.events import ReportSaved, RunEvent, StoppedEarly, Warned
 from core.flux.checkpoint_lora import read_checkpoint_lora
 from core.flux.lora_file import metadata_of, save_lora_file
+from core.pace import cost
 from core.signs import EarlyStop, seconds_for
 from core.training.state import TrainState, split
 from core.training.step import Parts
@@ -24,8 +25,7 @@ def end_early(end: EarlyStop, state: TrainState, parts: Parts, seen: Sequence[Ru
     except UserError as error:
         yield Warned(what=f"The checkpoint of step {end.best_step}, the best one, cannot be used: {error.what} The LoRA is that of step {state.step}.")
         step, weights = state.step, state.weights_to_publish()
-    price = settings.run.price_per_hour
-    yield StoppedEarly(step=state.step, best_step=step, reason=end.reason, seconds_saved=seconds, money_saved=seconds / 3600 * price if price else None)
+    yield StoppedEarly(step=state.step, best_step=step, reason=end.reason, seconds_saved=seconds, money_saved=cost(seconds, settings.run.price_per_hour))
     yield from publish(weights, step, parts)
 
 

@@ -19,15 +19,17 @@ from core.flux.models import choose_hardware, free_memory, quiet_libraries
 from core.runs import Run, Wishes
 from core.settings import Settings, warnings_of
 from core.signs import EarlyStop, best_round, early_stop
+from core.training.compilation import Compilation
 from core.training.ending import end_early, publish
-from core.training.layout import free_bytes, most_tokens, new_optimizer, place_transformer, relay, rungs_for, shape_of
+from core.training.layout import free_bytes, most_tokens, new_optimizer, place_transformer, rungs_for, shape_of
 from core.training.measure import draw_samples, measure_fixed_noise
 from core.training.memory import Forecast, MemoryPlan
 from core.training.outlook import disk_shortage
-from core.training.preflight import is_out_of_memory, layout_words, plan_words
+from core.training.preflight import is_out_of_memory, plan_words
 from core.training.prepare import Material, prepare
 from core.training.state import TrainState, plan_of, restore_checkpoint, save_checkpoint, split
-from core.training.step import Parts, StepGivenUp, train_step
+from core.training.step import Parts, StepGivenUp
+from core.training.sturdy_step import sturdy_step
 from core.training.text_encoder import build_text_encoder, encoder_rank
 from core.training.world import World
 
@@ -148,13 +150,14 @@ def _loop(state: TrainState, parts: Parts, thriftier: list[MemoryPlan], should_s
     steps, saved_step, saved_at, measured = settings.train.steps, state.step, time.monotonic(), None
     if world.is_main:
         yield from _missing_round(state, parts, should_stop, seen)
+    compilation = Compilation.of(parts)
     end = _early_stop(parts, seen)
     while state.step < steps and not world.agree(should_stop() or end is not None, parts.hardware.device):
         if state.text_encoder and state.step >= settings.text_encoder_steps:
             yield Phase(what="Freezing the text encoder")
             state.freeze_text_encoder(list(parts.material.embeds))
         try:
-            yield from _step(state, parts, thriftier, should_stop)
+            yield from sturdy_step(state, parts, thriftier, compilation, should_stop)
         except StepGivenUp:
             break
         if not world.is_main:
@@ -200,24 +203,6 @@ def _missing_round(state: TrainState, parts: Parts, should_stop: Callable[[], bo
 
 def _early_stop(parts: Parts, seen: list[RunEvent]) -> EarlyStop | None:
     return early_stop(seen) if parts.settings.train.stop_early and parts.world.is_main else None
-
-
-def _step(state: TrainState, parts: Parts, thriftier: list[MemoryPlan], should_stop: Callable[[], bool]) -> Iterator[RunEvent]:
-    """One step; when the device runs out of memory, the same step again on the next rung of the ladder."""
-    while True:
-        try:
-            done = train_step(state, parts, should_stop)
-        except Exception as error:
-            if not (is_out_of_memory(error) and thriftier):
-                raise
-        else:
-            yield done
-            return
-        # Outside the except block, whose traceback holds the tensors.
-        state.drop_gradients()
-        plan = thriftier.pop(0)
-        yield Warned(what=f"The device ran out of memory at step {state.step + 1}. Nothing is lost; going on with {layout_words(plan, shape_of(parts.model))}.")
-        relay(state, plan, parts.settings, parts.model, parts.hardware)
 
 
 def _samples(state: TrainState, parts: Parts, should_stop: Callable[[], bool], seen: list[RunEvent]) -> Iterator[RunEvent]:

@@ -61,6 +61,15 @@ def studio(tmp_path):
     running.kill()
 
 
+@pytest.fixture(scope="module")
+def shared_studio(tmp_path_factory):
+    """One server for the tests of a module that leave it as they found it."""
+    running = Studio(tmp_path_factory.mktemp("shared") / "output", {"SEED": "7"})
+    running.start()
+    yield running
+    running.kill()
+
+
 @pytest.fixture(scope="session")
 def browser():
     chromium = shutil.which("chromium") or shutil.which("google-chrome")

@@ -5,6 +5,9 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from core.events import RunStarted
+from core.presets import resolve
+from core.runs import RunStore
 from tests.browser.conftest import Studio
 
 pytestmark = pytest.mark.browser
@@ -12,8 +15,10 @@ A_JOB = 240_000  # milliseconds a short demo job may take on a slow machine
 STEPS = "16"
 
 
-def open_page(browser: Browser, studio: Studio, faults: list[str], width: int = 1440, height: int = 1000) -> Page:
+def open_page(browser: Browser, studio: Studio, faults: list[str], width: int = 1440, height: int = 1000, script: str = "") -> Page:
     page = browser.new_page(viewport={"width": width, "height": height})
+    if script:
+        page.add_init_script(script)
     page.set_default_timeout(30_000)
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
@@ -47,9 +52,9 @@ def start_short_run(page: Page, name: str, steps: str = STEPS) -> None:
     page.get_by_role("button", name="Start training").click()
 
 
-def test_photos_in_lora_and_grid_out(browser, studio):
+def test_photos_in_lora_and_grid_out(browser, shared_studio):
     faults: list[str] = []
-    page = open_page(browser, studio, faults)
+    page = open_page(browser, shared_studio, faults)
     choose_demo(page)
     open_tab(page, "Dataset")
     expect(page.locator("#photos figure")).to_have_count(18)
@@ -63,7 +68,7 @@ def test_photos_in_lora_and_grid_out(browser, studio):
     expect(page.locator("#status")).to_contain_text("Finished", timeout=A_JOB)
     expect(page.locator("#log")).to_contain_text("fixed-noise loss")
     expect(page.locator("#samples img")).to_have_count(4)
-    lora = page.request.get(f"{studio.address}/lora/anna.safetensors")
+    lora = page.request.get(f"{shared_studio.address}/lora/anna.safetensors")
     assert lora.ok and int.from_bytes(lora.body()[:8], "little") > 1000
 
     open_tab(page, "Evaluation")
@@ -88,13 +93,23 @@ def test_photos_in_lora_and_grid_out(browser, studio):
     sheet = page.request.get(page.locator("#grid-status a", has_text="One picture").evaluate("link => link.href"))
     assert sheet.ok and sheet.headers["content-type"] == "image/png"
     assert faults == []
-    assert "Traceback" not in studio.log.read_text()
+    assert "Traceback" not in shared_studio.log.read_text()
+
+
+def broken_off(studio: Studio, name: str) -> None:
+    """A run that a shutdown ended before its first step, without losses and pictures between the steps: it can be resumed at once."""
+    store = RunStore(studio.output)
+    pairs = {"run.name": name, "run.output": store.root, "dataset.folder": "data/demo-subject", "train.steps": 4000, "train.validate_every": 0, "sampling.every": 0}
+    run = store.create(resolve("demo", {}, [f"{key}={value}" for key, value in pairs.items()]).settings, "demo")
+    run.log.append(RunStarted(job="train", name=name, steps=4000))
 
 
 def test_reload_second_browser_stop_restart_and_resume_show_the_truth(browser, studio):
     faults: list[str] = []
+    broken_off(studio, "berta")
     page = open_page(browser, studio, faults)
-    start_short_run(page, "berta", steps="400")
+    open_tab(page, "Training")
+    page.locator("#resume").click()
     expect(page.locator("#status")).to_contain_text(re.compile(r"step [1-9]"), timeout=A_JOB)
 
     page.reload()
@@ -107,8 +122,10 @@ def test_reload_second_browser_stop_restart_and_resume_show_the_truth(browser, s
     second.get_by_role("button", name="Stop and save").click()
     for shown in (page, second):
         expect(shown.locator("#status")).to_contain_text("Stopped", timeout=60_000)
+    assert faults == []
 
     page.goto("about:blank")
+    second.close()
     assert studio.stop() == 0
     studio.start()
     page.goto(studio.address)
@@ -126,9 +143,9 @@ def test_reload_second_browser_stop_restart_and_resume_show_the_truth(browser, s
     assert "Traceback" not in studio.log.read_text()
 
 
-def test_wrong_input_is_answered_in_words(browser, studio):
+def test_wrong_input_is_answered_in_words(browser, shared_studio):
     faults: list[str] = []
-    page = open_page(browser, studio, faults)
+    page = open_page(browser, shared_studio, faults)
     choose_demo(page)
     expect(page.locator("#set-train-steps input").first).to_have_value("400")
     set_field(page, "set-run-name", "../escape")
@@ -138,15 +155,28 @@ def test_wrong_input_is_answered_in_words(browser, studio):
     set_field(page, "set-lora-rank", "100000")
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_text("lora.rank").first).to_be_visible()
-    assert not (studio.output / "fine").exists()
+    assert not (shared_studio.output / "fine").exists()
     assert faults == []
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-def test_nothing_is_wider_than_the_screen(browser, studio, width):
+# What a screen reader would say of each control that is shown: those of which it could say nothing.
+NAMELESS = """() => [...document.querySelectorAll('button, a[href], input:not([type=hidden]):not([type=file]), textarea, select, [role=button], [role=option]')].filter((one) => one.checkVisibility())
+  .filter((one) => !(one.getAttribute('aria-label') || one.getAttribute('aria-labelledby') || [...(one.labels ?? [])].some((label) => label.textContent.trim()) || one.textContent.trim() || one.title || one.querySelector('img[alt]:not([alt=""])')))
+  .map((one) => one.outerHTML.slice(0, 200))"""
+SHIFTS = "new Promise((done) => { let sum = 0; new PerformanceObserver((list) => { for (const entry of list.getEntries()) if (!entry.hadRecentInput) sum += entry.value; }).observe({ type: 'layout-shift', buffered: true }); setTimeout(() => done(sum), 300); })"
+
+
+def test_every_tab_fits_the_screen_stands_still_and_every_control_has_a_name(browser, shared_studio):
     faults: list[str] = []
-    page = open_page(browser, studio, faults, width, 844)
-    for tab in ("Dataset", "Analyzer", "Training", "Evaluation"):
-        open_tab(page, tab)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
-    assert faults == []
+    page = open_page(browser, shared_studio, faults)
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        for tab in ("Dataset", "Analyzer", "Training", "Evaluation"):
+            open_tab(page, tab)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (width, tab)
+            assert page.evaluate(NAMELESS) == [], tab
+    assert page.locator("h1").count() == 1 and page.locator("html").get_attribute("lang") and faults == []
+    page.close()
+    phone = open_page(browser, shared_studio, faults, 390, 844)
+    expect(phone.locator("#photos figure").first).to_be_visible()
+    assert phone.evaluate(SHIFTS) < 0.1, "what is still on its way has its place"

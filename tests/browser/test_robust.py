@@ -1,8 +1,13 @@
 """The page under a bad proxy, a server that dies and comes back, and a second tab: it says what is, keeps what was typed, and starts nothing twice."""
 
+import contextlib
+import time
+
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
+from core.dataset.captions import write_caption
 from core.runs import RunStore
 from tests.browser.conftest import Studio
 from tests.ui.certificates import self_signed
@@ -38,27 +43,42 @@ def locked(tmp_path):
     running.kill()
 
 
-@pytest.mark.parametrize("header", [b"X-Forwarded-Proto: https", b"", b"X-Forwarded-Proto: http"])
-def test_behind_tls_with_every_connection_cut_after_six_seconds_the_page_stays_and_keeps_what_was_typed(browser, locked, tmp_path, header):
-    faults: list[str] = []
-    loads, asked = [], []
-    with CutProxy(locked.port, seconds=CUT_SECONDS, tls=self_signed(tmp_path), header=header) as proxy:
-        context = browser.new_context(ignore_https_errors=True)
-        page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("load", lambda: loads.append(page.url))
+HEADERS = (b"X-Forwarded-Proto: https", b"", b"X-Forwarded-Proto: http")
+
+
+class Visit:
+    """A browser behind a proxy of its own that ends TLS, says `header`, and cuts every connection after six seconds."""
+
+    def __init__(self, browser, proxy):
+        self.proxy, self.faults, self.asked = proxy, [], []
+        self.page = browser.new_context(ignore_https_errors=True).new_page()
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
         # As a public host: the name is no local one, so the cookie is the strict one.
-        page.goto(f"https://127.0.0.1:{proxy.port}/login#a-token-of-enough-length")
-        expect(page.get_by_role("heading", name="Identity LoRA Studio")).to_be_visible(timeout=SOON)
-        field = type_a_trigger_word(page)
-        seen, opened = proxy.cuts, len(loads)
-        page.wait_for_timeout(3 * CUT_SECONDS * 1000)
-        assert proxy.cuts > seen and len(loads) == opened
-        expect(field).to_have_value("typed-by-hand")
-        expect(page.locator("#server-away")).not_to_be_visible()
-        assert len(asked) > 20 and all(address.startswith(("https://127.0.0.1", "data:", "blob:")) for address in asked) and faults == []
-        context.close()
+        self.page.goto(f"https://127.0.0.1:{proxy.port}/login#a-token-of-enough-length")
+        expect(self.page.get_by_role("heading", name="Identity LoRA Studio")).to_be_visible(timeout=SOON)
+        self.field = type_a_trigger_word(self.page)
+        self.page.evaluate("window.stillTheSamePage = true")
+        self.seen = proxy.cuts
+
+    def has_been_cut(self):
+        return self.proxy.cuts >= self.seen + 2
+
+
+def test_behind_tls_with_every_connection_cut_after_six_seconds_the_page_stays_and_keeps_what_was_typed(browser, locked, tmp_path):
+    """Three browsers at once, behind proxies that say what was spoken, nothing, and something wrong."""
+    tls = self_signed(tmp_path)
+    with contextlib.ExitStack() as stack:
+        visits = [Visit(browser, stack.enter_context(CutProxy(locked.port, seconds=CUT_SECONDS, tls=tls, header=header))) for header in HEADERS]
+        deadline = time.monotonic() + 60
+        while not all(visit.has_been_cut() for visit in visits) and time.monotonic() < deadline:
+            visits[0].page.wait_for_timeout(500)
+        for visit in visits:
+            assert visit.has_been_cut() and visit.page.evaluate("window.stillTheSamePage") is True, "cut, and not loaded anew"
+            expect(visit.field).to_have_value("typed-by-hand")
+            expect(visit.page.locator("#server-away")).not_to_be_visible()
+            assert len(visit.asked) > 20 and all(address.startswith(("https://127.0.0.1", "data:", "blob:")) for address in visit.asked) and visit.faults == []
+            visit.page.context.close()
 
 
 def test_a_server_killed_and_restarted_under_an_open_page_is_said_and_the_page_recovers(browser, studio):
@@ -98,5 +118,57 @@ def test_two_tabs_that_both_press_start_make_one_run_and_show_the_same(browser, 
     pages[1].locator("#stop").click()
     for page in pages:
         expect(page.locator("#status")).to_contain_text("Stopped", timeout=SOON)
+    assert faults == []
+    context.close()
+
+
+PHOTOS = 200
+LONG, HEBREW = "a-name-as-long-as-a-camera-and-three-programs-make-it-" + "x" * 90, "תמונה-של-אנה"
+ODD = {
+    "photo-000": "ohwx woman, {{7*7}} ${7*7} <b>bold</b> <script>document.title='owned'</script>",
+    LONG: "ohwx woman, " + "avery" * 60,
+    HEBREW: "ohwx אישה מחייכת, ברחוב (בערב), עם מטרייה אדומה",
+}
+SLOW = {"offline": False, "downloadThroughput": 1_600_000 / 8, "uploadThroughput": 750_000 / 8, "latency": 150}
+
+
+@pytest.fixture
+def crowd(tmp_path):
+    """A studio on two hundred photos, some with names and captions that break careless pages."""
+    folder = tmp_path / "anna"
+    folder.mkdir()
+    for number in range(PHOTOS):
+        name = list(ODD)[number] if number < len(ODD) else f"photo-{number:03d}"
+        Image.new("RGB", (96, 128), (number, 255 - number, 128)).save(folder / f"{name}.png")
+        write_caption(folder / f"{name}.txt", ODD.get(name, "ohwx woman, in a park"))
+    running = Studio(tmp_path / "output", {"DATA_DIR": str(folder)})
+    running.start()
+    yield running
+    running.kill()
+
+
+def test_two_hundred_photos_long_names_and_right_to_left_text_over_a_slow_line_are_shown_as_they_are(browser, crowd):
+    faults: list[str] = []
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.set_default_timeout(SOON)
+    network = context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.send("Network.emulateNetworkConditions", SLOW)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.goto(crowd.address)
+    expect(page.locator("#photos figure")).to_have_count(PHOTOS, timeout=SOON)
+    for name, caption in ODD.items():
+        shown = page.locator(f'#photos figure[data-name="{name}"]')
+        assert shown.locator("b").inner_text() == name and shown.locator("figcaption > span").last.text_content() == caption
+    assert page.title() == "Identity LoRA Studio" and page.locator("#photos figcaption b b").count() == 0
+    page.locator(f'#photos figure[data-name="{HEBREW}"]').click()
+    expect(page.locator("#caption textarea")).to_have_value(ODD[HEBREW])
+    for width in (390, 1440):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    sizes = page.evaluate("performance.getEntriesByType('resource').filter((entry) => entry.name.includes('photos?')).map((entry) => entry.transferSize)")
+    assert sizes and len(sizes) < PHOTOS, "only what is near the window is fetched"
     assert faults == []
     context.close()

@@ -19,6 +19,7 @@ from core.evaluation.values import Measure
 from core.events import RunFailed, RunStarted, RunStopped, StoppedEarly, Warned
 from core.jobs import failure_of
 from core.presets import resolve
+from core.training import sturdy_step
 from tests.core.logs import likeness, log_of, step
 from tests.core.training import go, run_of
 
@@ -253,7 +254,7 @@ def test_real_memory_faults_of_the_trainer_are_recognised(short_run, monkeypatch
     go(run)
     samples = about(MEMORY, Evidence(run.settings, run.log.read()[0]))
     assert samples.seen.state == "found" and new_values(samples) == {"sampling.width": 64, "sampling.height": 64}
-    monkeypatch.setattr(train_module, "train_step", refuse)
+    monkeypatch.setattr(sturdy_step, "train_step", refuse)
     run = run_of(short_run(run__name="all"))
     with pytest.raises(torch.OutOfMemoryError) as raised:
         go(run)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from core.durable import append_line, damage_of, publish_folder, read_lines, rewrite_lines, storage_error, sweep_hidden, write_atomic
+from core.durable import append_line, damage_of, publish_folder, read_lines, rewrite_lines, storage_error, sweep_hidden, write_atomic, write_if_possible
 from core.errors import UserError
 
 VICTIM = """
@@ -81,6 +81,11 @@ def test_every_damage_is_seen(tmp_path, damage):
     weights = folder / "weights"
     {"flip": lambda: weights.write_bytes(b"x" * 99 + b"y"), "cut": lambda: weights.write_bytes(b"x" * 99), "remove": weights.unlink, "manifest": (folder / "manifest.json").unlink}[damage]()
     assert damage_of(folder)
+
+
+def test_what_only_spares_work_is_written_where_it_can_be_and_costs_nothing_where_not(tmp_path):
+    assert write_if_possible(tmp_path / "cache" / "one", b"x") and (tmp_path / "cache" / "one").read_bytes() == b"x"
+    assert not write_if_possible(tmp_path / "cache" / "one" / "two", b"x"), "its folder is a file"
 
 
 def test_kill_storm_never_damages_a_published_folder(tmp_path):

@@ -11,6 +11,7 @@ from core.errors import Refused
 from core.events import Phase, StepDone, Warned
 from core.flux.forward import checkpoint_blocks, predict_velocity
 from core.flux.lora import add_lora, keep_gelu
+from core.training import sturdy_step
 from core.training.memory import GIB, MemoryPlan, ModelShape, base_bytes, forecast, lora_parameters, saved_by_block
 from core.training.preflight import ladder, relative_time
 from tests.core.training import after_steps, go, losses_of, of_kind, run_of, same, weights_of
@@ -132,7 +133,7 @@ def test_a_run_says_its_layout(short_run):
 
 def out_of_memory_at(step, monkeypatch):
     """The real step, but the device refuses once at each of the given calls."""
-    real, calls = train_module.train_step, []
+    real, calls = sturdy_step.train_step, []
 
     def refuse(state, parts, should_stop):
         calls.append(state.step)
@@ -140,7 +141,7 @@ def out_of_memory_at(step, monkeypatch):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return real(state, parts, should_stop)
 
-    monkeypatch.setattr(train_module, "train_step", refuse)
+    monkeypatch.setattr(sturdy_step, "train_step", refuse)
 
 
 def test_out_of_memory_takes_the_next_rung_and_loses_nothing(short_run, monkeypatch):

@@ -102,6 +102,12 @@ def test_a_wished_save_without_space_is_said_and_training_goes_on(short_run, mon
     assert events[-1].kind == "finished" and run.lora_file.is_file()
 
 
+@pytest.mark.parametrize(("minutes", "saved"), [(1e-9, [1, 2]), (60, [2]), (0, [2])])
+def test_checkpoints_come_by_minutes_too(short_run, minutes, saved):
+    events = go(run_of(short_run(train__steps=2, train__save_every=1000, train__save_minutes=minutes, train__validate_every=0, sampling__every=0)))
+    assert [event.step for event in of_kind(events, CheckpointSaved)] == saved
+
+
 def test_a_run_killed_between_checkpoints_repeats_only_the_lost_steps(short_run):
     run = run_of(short_run())
     generator = train(run, never, resume=False)

@@ -1,6 +1,9 @@
 """The start on a rented pod, with a stand-in for its volume and its driver: what lasts lies on the volume, the signal arrives, and what is amiss is said loudly."""
 
+import fnmatch
 import http.client
+import http.server
+import json
 import os
 import re
 import shutil
@@ -9,6 +12,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -63,16 +67,22 @@ class Pod:
         with open(self.log, "w") as opened:
             self.process = subprocess.Popen(["bash", str(image / "scripts" / "start.sh")], cwd=tmp_path, env=environment, stdout=opened, stderr=opened)
 
+    def health(self):
+        """0 while nobody listens."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status
+        except OSError:
+            return 0
+        finally:
+            connection.close()
+
     def wait_for(self, status):
         began = time.monotonic()
         while time.monotonic() - began < 120 and self.process.poll() is None:
-            try:
-                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-                connection.request("GET", "/healthz")
-                if connection.getresponse().status == status:
-                    return
-            except OSError:
-                pass
+            if self.health() == status:
+                return
             time.sleep(0.05)
         pytest.fail(self.log.read_text())
 
@@ -172,6 +182,37 @@ def test_the_image_is_pinned_and_hands_signals_on():
     assert "ARG BASE=runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404" in lines and not any(re.search(r":latest|FROM \S+[^:}\w]$", line) for line in lines)
     assert 'ENTRYPOINT ["tini", "--"]' in lines and 'CMD ["bash", "/app/scripts/start.sh"]' in lines and "EXPOSE 7860" in lines
     assert "exec .venv/bin/python app.py" in (ROOT / "scripts" / "start.sh").read_text()
+
+
+def test_every_file_the_image_is_made_of_exists_and_goes_in():
+    copied = [source for line in dockerfile() if line.startswith("COPY ") for source in line.split()[1:-1]]
+    ignored = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("!")]
+    needed = [*copied, "app.py", "core", "ui", "presets", "docs/TRAINING_GUIDE.md", "scripts/start.sh", "scripts/pod.sh", "scripts/variables.txt"]
+    assert "requirements.txt" in copied and [name for name in needed if not (ROOT / name).exists()] == []
+    assert [name for name in needed if any(fnmatch.fnmatch(part, pattern) for pattern in ignored for part in (name, name.split("/")[0]))] == []
+
+
+@pytest.mark.parametrize(("answers", "code"), [(200, 0), (503, 1), (None, 1)])
+def test_the_images_health_check_is_the_servers_answer(answers, code):
+    """The command of the Dockerfile as it stands there, with this Python for the image's."""
+    command = json.loads(next(line for line in dockerfile() if line.startswith("HEALTHCHECK")).partition("CMD ")[2])
+    assert command[:2] == ["/app/.venv/bin/python", "-c"]
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(answers if self.path == "/healthz" else 404)
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Nothing is printed."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
+        if answers:
+            threading.Thread(target=server.handle_request, daemon=True).start()
+        else:
+            server.socket.close()
+        result = subprocess.run([sys.executable, *command[1:]], env=os.environ | {"PORT": str(server.server_address[1])}, capture_output=True, timeout=30)
+    assert result.returncode == code
 
 
 def test_no_secret_and_no_photo_goes_into_the_image():

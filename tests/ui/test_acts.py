@@ -6,6 +6,7 @@ import gradio as gr
 import pytest
 
 from core.errors import UserError
+from core.pod_stop import PodStop
 from core.run_history import note_of
 from core.runs import RunStore
 from core.settings import parse_settings
@@ -62,6 +63,20 @@ def test_where_there_is_no_pod_none_is_stopped(acts):
     for kind in ("pod-stop", "pod-stay"):
         with pytest.raises(UserError, match="no pod here"):
             grant(acts, kind)
+
+
+def test_the_pods_stop_is_asked_for_and_called_off_by_its_buttons_and_too_late_is_said(tmp_path):
+    stopped: list[int] = []
+    pod_stop = PodStop(lambda: stopped.append(1), lambda: "A job is running.", tick=0.01)
+    with gr.Blocks():
+        acts = Acts(Studio(RunStore(tmp_path / "output"), {}, pod_stop=pod_stop), gr.Dropdown([]), gr.Dropdown([]))
+    assert pod_stop.state().kind == "off"
+    grant(acts, "pod-stop")
+    assert pod_stop.state().kind in ("waiting", "counting")
+    grant(acts, "pod-stay")
+    assert pod_stop.state().kind == "off" and stopped == []
+    with pytest.raises(UserError, match="too late"):
+        grant(acts, "pod-stay")
 
 
 @pytest.mark.parametrize("kind", ["delete", "note", "resume", "undo-delete"])

@@ -17,9 +17,10 @@ from ui.bulk_captions import KINDS, table_html, text_edit
 from ui.dataset_tab import EDITS, DatasetTab
 from ui.photo_editor import Edited, edited_as, read_edited
 from ui.photo_grid import photo_grid, read_picked
-from ui.remedies import WORDS, read_pressed, remedy_button
+from ui.remedies import read_pressed, remedy_button
 from ui.settings_form import SettingsForm
 from ui.studio import Studio
+from ui.texts.analyzer import REMEDIES
 
 EVIL = '"><img src=x onerror=alert(1)>'
 
@@ -147,11 +148,11 @@ def test_every_bulk_edit_can_be_chosen_and_shows_text_as_text(kind):
         text_edit("drop table", "ohwx", "man", "", "")
 
 
-@pytest.mark.parametrize("remedy", list(WORDS))
+@pytest.mark.parametrize("remedy", list(REMEDIES))
 def test_a_button_says_back_what_it_stands_for(remedy):
     finding = Finding(check="x", severity="error", what="", fix="", photos=(EVIL, "b"), remedy=remedy)
     html = remedy_button(3, finding, (EVIL, "b"))
-    assert "<img" not in html and WORDS[remedy] in html
+    assert "<img" not in html and REMEDIES[remedy] in html
     assert remedy_button(3, finding, ()) == "" and remedy_button(3, finding.model_copy(update={"remedy": None}), ("b",)) == ""
 
 

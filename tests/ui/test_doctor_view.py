@@ -67,7 +67,7 @@ def test_a_button_prepares_the_runs_own_settings_with_the_change_and_starts_noth
     run = run_with(studio, "anna", NAN, train__steps=400, lora__rank=24, model__precision="fp32")
     tab, words, *values = view._open(pressed())
     assert tab.selected == "training" and "Nothing has started" in words and "<del>0.0001</del>" in words and "<ins>5e-05</ins>" in words
-    read = view.form.read([value["value"] if isinstance(value, dict) else value for value in values])
+    read = view.form.read([value.get("value", 0.0) if isinstance(value, dict) else value for value in values])
     changed = {"optimizer": read.optimizer.learning_rate, "precision": read.model.precision, "name": read.run.name}
     assert changed == {"optimizer": 5e-5, "precision": "auto", "name": "anna-2"}
     same = {"optimizer": run.settings.optimizer, "model": run.settings.model, "run": run.settings.run}

@@ -40,6 +40,7 @@ def test_whoever_asks_never_waits_and_gets_each_answer_once_worked_out():
     go.set()
     assert answer_of(desk, settings(train__steps=29)) == FIGURES
     assert desk.ask(settings(train__steps=29, run__name="another")) == FIGURES, "the name changes nothing"
+    assert desk.ask(settings(train__steps=29, run__price_per_hour=2.5)) == FIGURES, "nor does the price"
     assert len(asked) <= 3, "of many questions only the newest is worked on"
 
 
@@ -67,6 +68,9 @@ def test_the_card_names_time_memory_by_phase_disk_and_notes_as_text():
     html = forecast_html(FIGURES)
     for words in ("1 h 00 min", "2 min 00 s for samples", "20.0 GiB", "of 23.0 GiB free", "captions", "up to <b>3.0 GiB</b>", "60.0 GiB are free", 'data-seconds="3720"', "Samples &lt;b&gt;may&lt;/b&gt; not fit."):
         assert words in html, words
+    assert "what an hour costs" in html
+    assert "<b>about 2.07</b>" in forecast_html(FIGURES, price_per_hour=2.0), "62 minutes at 2 an hour"
+    assert "<b>less than 0.01</b>" in forecast_html(FIGURES, price_per_hour=0.005)
     assert "Working it out" in forecast_html(None) and "&lt;script&gt;" in forecast_html(Trouble("<script>", ""))
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from ui.page_style import PAGE_CSS
 from ui.palette import DARK, LIGHT, PLOT, contrast
+from ui.texts import training as texts
 from ui.theme import CSS, PAINTED, theme
 
 AA_TEXT, AA_SHAPES = 4.5, 3.0
@@ -44,3 +45,7 @@ def test_every_colour_the_style_names_is_in_the_palette():
     ours = {name for name in used if name in {*LIGHT, *DARK} or name.endswith("-soft")}
     assert len(ours) > 12 and ours <= {*LIGHT} and set(LIGHT) == set(DARK)
     assert "http" not in CSS.replace("https://", "")  # nothing is fetched from elsewhere
+
+
+def test_every_curve_has_a_colour_of_its_own():
+    assert set(texts.CURVES.values()) < set(PLOT) and len(set(PLOT.values())) == len(PLOT)

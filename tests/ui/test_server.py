@@ -48,13 +48,18 @@ class App:
         finally:
             connection.close()
 
+    def answer(self, path):
+        """Status 0 while nobody listens."""
+        try:
+            return self.ask(path)
+        except OSError:
+            return 0, ""
+
     def wait_for(self, status, path="/healthz"):
         while time.monotonic() - self.began < ENOUGH and self.process.poll() is None:
-            try:
-                if (answer := self.ask(path))[0] == status:
-                    return answer[1]
-            except OSError:
-                pass
+            answered, text = self.answer(path)
+            if answered == status:
+                return text
             time.sleep(0.05)
         pytest.fail(f"never {status}: {self.log.read_text()}")
 

@@ -5,12 +5,13 @@ import pytest
 
 from core.events import Phase, RunFailed, RunFinished, RunStarted, StepDone
 from core.runs import EventLog, RunStore, training_words
-from core.settings import parse_settings
+from core.settings import parse_settings, value_of
 from ui.layout import build_page
+from ui.run_status import state_of, status_html
 from ui.run_view import fold
 from ui.settings_form import WITH_PHOTOS, SettingsForm
 from ui.studio import Studio
-from ui.training_tab import TrainingTab, state_of, status_html
+from ui.training_tab import TrainingTab
 
 
 @pytest.fixture
@@ -81,10 +82,22 @@ def test_every_setting_is_in_the_form_exactly_once(studio):
     assert sorted(ids) == sorted("set-" + d.key.replace(".", "-").replace("_", "-") for d in form.declarations) and len(ids) > 40
 
 
+def filled(form, preset):
+    """What stands in the form after a preset was chosen; a field that is left alone keeps the value it was made with."""
+    updates = zip(form.declarations, form.fill(preset), strict=True)
+    return [(update["value"] if "value" in update else value_of(form.first.settings, declaration.key)) if isinstance(update, dict) else update for declaration, update in updates]
+
+
+def test_choosing_a_preset_leaves_the_price_of_the_machine_alone(studio):
+    form = SettingsForm(studio, studio.resolved("demo"))
+    left = [declaration.key for declaration, update in zip(form.declarations, form.fill("fast"), strict=True) if update == gr.skip()]
+    assert left == ["run.price_per_hour"]
+
+
 @pytest.mark.parametrize("preset", ["fast", "final", "demo"])
 def test_the_form_gives_back_the_preset_it_was_filled_with(studio, preset):
     form = SettingsForm(studio, studio.resolved(preset))
-    values = [update["value"] if isinstance(update, dict) else update for update in form.fill(preset)]
+    values = filled(form, preset)
     expected = studio.resolved(preset).settings
     read = form.read(values)
     assert read.model_copy(update={"run": expected.run}) == expected
@@ -92,7 +105,7 @@ def test_the_form_gives_back_the_preset_it_was_filled_with(studio, preset):
 
 def test_a_path_of_no_listing_is_refused(studio):
     form = SettingsForm(studio, studio.resolved("demo"))
-    values = [update["value"] if isinstance(update, dict) else update for update in form.fill("demo")]
+    values = filled(form, "demo")
     for key in ("dataset.folder", "model.path", "run.warm_start", "regularization.folder"):
         spoiled = list(values)
         spoiled[[d.key for d in form.declarations].index(key)] = "/etc"

@@ -1,4 +1,4 @@
-// What the page does in the browser by itself: tells a click to the server, filters the log, prices a forecast, compares pictures, says when a run ends.
+// What the page does in the browser by itself: tells a click to the server, filters the log, remembers what an hour costs, compares pictures, says when a run ends.
 (() => {
   const element = (id) => document.getElementById(id);
   const saved = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
@@ -41,16 +41,14 @@
     if (none) none.hidden = shown > 0;
   }
 
-  // --- The price: the browser's own number, times the forecast's hours.
-  function priceIt() {
-    const shown = element("price-shown");
-    const forecast = document.querySelector("#forecast [data-seconds]");
-    if (!shown) return;
-    const hourly = Number.parseFloat((element("price")?.value ?? "").replace(",", "."));
-    const isGiven = Number.isFinite(hourly) && hourly > 0 && forecast;
-    const price = isGiven ? (hourly * Number(forecast.dataset.seconds)) / 3600 : 0;
-    const text = isGiven ? (price < 0.01 ? "This run: less than 0.01" : `This run: about ${price.toFixed(2)}`) : shown.dataset.none;
-    if (shown.textContent !== text) shown.textContent = text;
+  // --- The price of an hour is remembered by this browser, unless the machine was started with one.
+  const price = () => document.querySelector("#set-run-price-per-hour input");
+  function fillPrice() {
+    const field = price();
+    if (!field || field.dataset.filled) return;
+    field.dataset.filled = "yes";
+    const known = saved("studio-price");
+    if (known && Number(field.value || 0) === 0) write("set-run-price-per-hour", known);
   }
 
   // --- Full size, with the base model beside it under a slider.
@@ -95,9 +93,10 @@
     dialog.querySelector("img.under").alt = `${one.dataset.words}, ${one.dataset.label}`;
     dialog.querySelector(".left").textContent = base.dataset.label;
     dialog.querySelector(".right").textContent = one.dataset.label;
-    dialog.querySelector(".words").textContent = one.dataset.words;
+    dialog.querySelector(".words").textContent = place === 0 ? `${one.dataset.words} (${one.dataset.label})` : one.dataset.words;
     dialog.querySelector(".back").disabled = place === 0;
     dialog.querySelector(".on").disabled = place === row.length - 1;
+    dialog.classList.toggle("alone", place === 0);
     if (!dialog.open) dialog.showModal();
   }
 
@@ -178,7 +177,7 @@
   });
   document.addEventListener("input", (event) => {
     if (event.target.id === "log-search") filterLog();
-    if (event.target.id === "price") { save("studio-price", event.target.value); priceIt(); }
+    if (event.target === price()) save("studio-price", event.target.value);
     if (event.target.matches?.("textarea[data-note]")) drafts.set(event.target.dataset.note, event.target.value);
   });
   document.addEventListener("change", (event) => { if (event.target.dataset?.notice) toggleNotice(event.target); });
@@ -194,10 +193,8 @@
     requestAnimationFrame(() => {
       due = false;
       filterLog();
-      priceIt();
       restore();
-      const price = element("price");
-      if (price && !price.dataset.filled) { price.dataset.filled = "yes"; price.value = saved("studio-price") ?? ""; priceIt(); }
+      fillPrice();
       for (const box of document.querySelectorAll("[data-notice]:not([data-filled])")) { box.dataset.filled = "yes"; box.checked = isOn(box.dataset.notice) && (box.dataset.notice !== "notify" || window.Notification?.permission === "granted"); }
     });
   }).observe(document.documentElement, { childList: true, subtree: true });

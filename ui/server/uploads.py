@@ -174,7 +174,7 @@ async def _body(request: Request) -> bytes:
             if len(body) > CHUNK:
                 break
     except ClientDisconnect:
-        pass
+        return bytes(body)
     return bytes(body)
 
 

@@ -1,0 +1,71 @@
+"""What a reader sees stands in ui/texts, a module a tab; help of settings stands with their declaration."""
+
+import ast
+import re
+from pathlib import Path
+
+import gradio as gr
+
+from core.settings import declaration_of
+from ui.settings_form import SettingsForm
+from ui.studio import Studio
+
+UI, TEXTS = Path("ui"), Path("ui/texts")
+SOURCES = [file for file in sorted(UI.glob("*.py")) if file.name not in ("page_style.py", "theme.py", "palette.py")]
+WORDS_TYPED = {"label", "info", "placeholder"}
+NAMED_FIRST = {"Button", "Accordion", "Tab", "Markdown"}
+A_SENTENCE = 3
+
+
+def sentences(tree):
+    """String constants a reader could see; what is raised says where it was raised, with the values it has there."""
+    aside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.Raise) or getattr(getattr(node, "func", None), "id", "") in ("Refused", "UserError") for part in ast.walk(node)}
+    aside |= {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and node.body and isinstance(node.body[0], ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in aside:
+            yield node.lineno, re.sub(r"<[^>]*(>|$)|^[^<]*=?\"[^<>]*>?|[\w-]+=\"[^\"]*", " ", node.value)
+
+
+def words_of(text):
+    """Of prose: words between spaces, not names of classes, selectors and attributes."""
+    return [word for word in text.split() if re.fullmatch(r"[A-Za-z']{2,}[.,;:?!]?", word)]
+
+
+def test_no_sentence_is_typed_where_it_is_drawn():
+    assert len(SOURCES) > 25
+    typed = [f"{file}:{line} {text.strip()}" for file in SOURCES for line, text in sentences(ast.parse(file.read_text())) if len(words_of(text)) >= A_SENTENCE]
+    assert typed == []
+
+
+def test_no_component_has_its_words_typed_where_it_is_made():
+    typed = []
+    for file in SOURCES:
+        for call in (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)):
+            words = [keyword.value for keyword in call.keywords if keyword.arg in WORDS_TYPED]
+            words += call.args[:1] if getattr(call.func, "attr", "") in NAMED_FIRST else []
+            typed += [f"{file}:{call.lineno}" for value in words if isinstance(value, ast.Constant | ast.JoinedStr) and re.search(r"[A-Za-z]{2,}", _literal(value))]
+    assert typed == []
+
+
+def _literal(value):
+    parts = value.values if isinstance(value, ast.JoinedStr) else [value]
+    return " ".join(str(part.value) for part in parts if isinstance(part, ast.Constant))
+
+
+def test_every_text_is_said_somewhere():
+    said = "".join(file.read_text() for file in UI.rglob("*.py") if file.parent != TEXTS) + "".join(file.read_text() for file in Path("tests/ui").glob("*.py"))
+    modules = sorted(TEXTS.glob("[a-z]*.py"))
+    names = [name.id for module in modules for node in ast.parse(module.read_text()).body if isinstance(node, ast.Assign) for name in node.targets]
+    assert len(modules) >= 6 and len(names) > 200
+    assert [name for name in names if not re.search(rf"\b\w*(?:texts|runs|frame)\.{name}\b", said)] == []
+
+
+def test_a_settings_title_and_help_are_those_of_its_declaration(tmp_path):
+    from core.runs import RunStore
+
+    studio = Studio(RunStore(tmp_path / "output"), {})
+    with gr.Blocks():
+        form = SettingsForm(studio, studio.resolved("demo"))
+        for declaration in form.declarations:
+            component = form.place(declaration.key)
+            assert (component.label, component.info) == (declaration_of(declaration.key).title, declaration_of(declaration.key).help)
