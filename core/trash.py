@@ -67,8 +67,8 @@ class Trash:
     def undo(self, identity: str) -> str:
         """Move it back and return its name. Raises Refused when it is gone or its name was taken meanwhile; then nothing was moved."""
         deleted = self.find(identity)
-        parts = _parts_of(self.store.root, deleted.name)
-        back = {deleted.place / part: target for part, target in parts.items() if (deleted.place / part).exists()}
+        folders = _folders_of(self.store.root, deleted.name)
+        back = {part: folders.get(part.name, self.store.root / part.name) for part in deleted.place.iterdir() if part.name != RECORD}
         taken = [target for target in back.values() if target.exists()]
         if taken:
             raise Refused(f"There is another '{deleted.name}' by now.", str(taken[0]), "Delete or rename that one first.")
@@ -104,19 +104,14 @@ class Trash:
         return [deleted for deleted in self.listing() if deleted.dataset.resolve() == folder.resolve()]
 
 
-def _parts_of(output: Path, name: str) -> dict[str, Path]:
-    """Where the parts of a run belong, by their name in the trash."""
-    return {
-        "run": output / name,
-        "samples": output / "samples" / name,
-        f"{name}.safetensors": output / f"{name}.safetensors",
-        f"{name}.transformer-only.safetensors": output / f"{name}.transformer-only.safetensors",
-    }
+def _folders_of(output: Path, name: str) -> dict[str, Path]:
+    """Where the folders of a run belong, by their name in the trash; files lie there under their own names."""
+    return {"run": output / name, "samples": output / "samples" / name}
 
 
 def _parts(run: Run) -> dict[str, Path]:
     """Those that are there; the folder with the run's record last, so that a move that was cut off leaves a run that can be deleted again."""
-    there = {part: path for part, path in _parts_of(run.output, run.name).items() if path.exists()}
+    there = {file.name: file for file in run.published_files()} | {part: path for part, path in _folders_of(run.output, run.name).items() if path.exists()}
     return {part: there[part] for part in sorted(there, key=lambda part: part == "run")}
 
 
