@@ -22,6 +22,7 @@ WIDTHS = {1440: 1000, 390: 844}
 TABS = ("Dataset", "Analyzer", "Training", "Evaluation")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 AN_HOUR = 3_600_000
+LARGEST_PICTURE = 300_000
 
 
 def main() -> None:
@@ -76,8 +77,12 @@ def _photograph(page: Page, width: int) -> None:
 def _photograph_tab(page: Page, name: str) -> None:
     page.evaluate("document.querySelectorAll('img[loading=lazy]').forEach(image => image.loading = 'eager')")
     page.wait_for_timeout(2500)
-    # 256 colours: the page is mostly flat, and a repository keeps every picture for good.
-    Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(ROOT / "docs" / f"{name}.png", optimize=True)
+    picture = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+    file = ROOT / "docs" / f"{name}.png"
+    for colours in (256, 128, 64, 32):  # the page is mostly flat, and a repository keeps every picture for good
+        picture.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(file, optimize=True)
+        if file.stat().st_size < LARGEST_PICTURE:
+            return
 
 
 def _open(browser: Browser, address: str, width: int) -> Page:

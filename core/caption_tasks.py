@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.at_work import at_work
 from core.captioning.proposals import Proposal, proposals_of
 from core.captioning.request import CaptionModel, CaptionRequest, Which, model_named, photos_of
 from core.dataset.folder import open_dataset
@@ -147,8 +148,10 @@ def start_download(worker: Worker, captioner: str, store: RunStore) -> None:
     worker.start(contextlib.nullcontext(), prepare)
 
 
-def _lock(request: CaptionRequest, store: RunStore) -> contextlib.AbstractContextManager[None]:
-    return store.exclusive(JOB_WORDS) if request.uses_a_model else contextlib.nullcontext()
+@contextlib.contextmanager
+def _lock(request: CaptionRequest, store: RunStore) -> Iterator[None]:
+    with store.exclusive(JOB_WORDS) if request.uses_a_model else contextlib.nullcontext(), at_work(store.root, "making captions"):
+        yield
 
 
 def _job(request: CaptionRequest, store: RunStore) -> tuple[Job, EventLog]:

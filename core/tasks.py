@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.analyzer.report import AnalysisReport, read_report
+from core.at_work import at_work, nobody_at_work
 from core.caption_tasks import add_what_was_measured, caption_request
 from core.captioning.request import TEMPLATE
 from core.dataset.folder import open_dataset
@@ -70,7 +71,8 @@ def analyze(settings: Settings, store: RunStore) -> Iterator[RunEvent]:
         from core.analyzer.analyze import analyze as analyze_dataset
 
     file = report_file(settings.dataset.folder, store)
-    yield from analyze_dataset(settings, file, file.relative_to(store.root).as_posix(), MEASURES_FOLDER)
+    with at_work(store.root, "analyzing photos"):
+        yield from analyze_dataset(settings, file, file.relative_to(store.root).as_posix(), MEASURES_FOLDER)
 
 
 def remedy(settings: Settings, number: int, names: Sequence[str], store: RunStore) -> None:
@@ -112,7 +114,7 @@ def purge_log(store: RunStore) -> EventLog:
 
 
 def start_purge(worker: Worker, dataset_folder: str, with_loras: bool, store: RunStore) -> None:
-    """Delete all of that on the analyst's thread, inside the lock: refused while a run or an analysis is at work."""
+    """Delete all of that on the analyst's thread, inside the locks: refused while a run is at work, or anybody works on photos, by a command too."""
 
     def prepare() -> tuple[Job, EventLog]:
         log = purge_log(store)
@@ -120,7 +122,13 @@ def start_purge(worker: Worker, dataset_folder: str, with_loras: bool, store: Ru
         RunQueue(store.root).forget_dataset(Path(dataset_folder))
         return (lambda: purge(kept_of(dataset_folder, store), with_loras)), log
 
-    worker.start(store.exclusive("deleting a person's files"), prepare)
+    worker.start(_alone(store), prepare)
+
+
+@contextlib.contextmanager
+def _alone(store: RunStore) -> Iterator[None]:
+    with store.exclusive("deleting a person's files"), nobody_at_work(store.root):
+        yield
 
 
 def named(resolved: Resolved, store: RunStore) -> Settings:

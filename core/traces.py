@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.dataset.folder import IMAGE_SUFFIXES, OTHER_IMAGE_SUFFIXES
-from core.dataset.names import STUDIO_FOLDER
+from core.dataset.names import STUDIO_FOLDER, class_folder
 from core.errors import UserError
 from core.evaluation.grid import evaluations_folder, load_grid
 from core.events import Phase, RunEvent, RunFinished
@@ -59,6 +59,7 @@ def traces_of(folder: Path, analysis: Path, cache: Path, store: RunStore) -> Tra
         _trace("deleted runs with their LoRAs", [run.place for run in deleted]),
         _trace("analyses", [analysis]),
         _trace("encoded photos and captions, of everybody", [entry for entry in _entries(cache) if entry.name not in DRAWN_PEOPLE]),
+        _trace("class photos drawn for the person, with captions made of the person's", sorted(class_folder(folder).glob("class-*.*"))),
         _trace("originals, deleted photos, half-sent files", [folder / STUDIO_FOLDER]),
         _trace("captions", captions),
         _trace("photos", photos),
@@ -77,7 +78,7 @@ def purge(traces: Traces, with_loras: bool) -> Iterator[RunEvent]:
         yield Phase(what=f"Deleting {trace.what}", done=done, total=len(goes))
         for path in trace.paths:
             _delete(path)
-    for folder in (traces.folder / "images", traces.folder / "captions", traces.folder):
+    for folder in (traces.folder / "images", traces.folder / "captions", traces.folder, class_folder(traces.folder)):
         with contextlib.suppress(OSError):  # it holds what stays, or is a mount
             folder.rmdir()
     yield RunFinished(seconds=time.monotonic() - began)

@@ -67,7 +67,8 @@ class Trash:
     def undo(self, identity: str) -> str:
         """Move it back and return its name. Raises Refused when it is gone or its name was taken meanwhile; then nothing was moved."""
         deleted = self.find(identity)
-        back = {entry: _target(entry.name, self.store.root, deleted.name) for entry in sorted(deleted.place.iterdir()) if entry.name != RECORD}
+        folders = _folders_of(self.store.root, deleted.name)
+        back = {part: folders.get(part.name, self.store.root / part.name) for part in deleted.place.iterdir() if part.name != RECORD}
         taken = [target for target in back.values() if target.exists()]
         if taken:
             raise Refused(f"There is another '{deleted.name}' by now.", str(taken[0]), "Delete or rename that one first.")
@@ -103,15 +104,15 @@ class Trash:
         return [deleted for deleted in self.listing() if deleted.dataset.resolve() == folder.resolve()]
 
 
+def _folders_of(output: Path, name: str) -> dict[str, Path]:
+    """Where the folders of a run belong, by their name in the trash; files lie there under their own names."""
+    return {"run": output / name, "samples": output / "samples" / name}
+
+
 def _parts(run: Run) -> dict[str, Path]:
-    """By their name in the trash: everything made of a run that is there; the folder with its record last, so that a move that was cut off leaves a run that can be deleted again."""
-    files = {file.name: file for file in (*run.published_files(), *run.card_grids())}
-    return {part: path for part, path in {"samples": run.samples_folder, **files, "run": run.folder}.items() if path.exists()}
-
-
-def _target(part: str, output: Path, name: str) -> Path:
-    """Where a part belongs."""
-    return {"run": output / name, "samples": output / "samples" / name}.get(part, output / part)
+    """Those that are there; the folder with the run's record last, so that a move that was cut off leaves a run that can be deleted again."""
+    there = {file.name: file for file in (*run.published_files(), *run.card_grids())} | {part: path for part, path in _folders_of(run.output, run.name).items() if path.exists()}
+    return {part: there[part] for part in sorted(there, key=lambda part: part == "run")}
 
 
 def _move(moves: dict[Path, Path]) -> None:

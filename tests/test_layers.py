@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = [
     {"core.errors", "core.loading", "core.machine", "core.masking"},
     {"core.durable", "core.pod_stop"},
-    {"core.settings", "core.events", "core.pace", "core.gauges", "core.ownership", "core.volume"},
+    {"core.settings", "core.events", "core.pace", "core.gauges", "core.ownership", "core.volume", "core.at_work"},
     {"core.presets", "core.runs", "core.signs"},
     {"core.jobs", "core.run_history", "core.run_queue", "core.trash"},
     {"core.dataset", "core.flux", "core.identity"},
@@ -25,7 +25,7 @@ FLOORS = [
 ]
 HEAVY = ("torch", "diffusers", "transformers", "peft", "cv2")
 LIGHT_FOR_THE_PAGE = {
-    "core.dataset", "core.analyzer.report", "core.analyzer.report_html", "core.evaluation.choice", "core.evaluation.compare", "core.evaluation.coverage", "core.evaluation.grid", "core.evaluation.job", "core.evaluation.prompts", "core.evaluation.recommend", "core.evaluation.scores", "core.evaluation.sheet", "core.evaluation.twin", "core.errors", "core.loading", "core.durable", "core.settings", "core.events", "core.pace", "core.presets", "core.runs", "core.jobs", "core.tasks", "core.caption_tasks", "core.class_photo_tasks", "core.captioning.model_place", "core.captioning.proposals", "core.captioning.request", "core.traces", "core.machine", "core.masking", "core.ownership", "core.pod_stop", "core.volume", "core.signs", "core.doctor", "core.gauges", "core.model_setup", "core.queue_runner", "core.run_archive", "core.run_history", "core.run_queue", "core.training.prospect", "core.trash",
+    "core.at_work", "core.dataset", "core.analyzer.report", "core.analyzer.report_html", "core.evaluation.choice", "core.evaluation.compare", "core.evaluation.coverage", "core.evaluation.grid", "core.evaluation.job", "core.evaluation.prompts", "core.evaluation.recommend", "core.evaluation.scores", "core.evaluation.sheet", "core.evaluation.twin", "core.errors", "core.loading", "core.durable", "core.settings", "core.events", "core.pace", "core.presets", "core.runs", "core.jobs", "core.tasks", "core.caption_tasks", "core.class_photo_tasks", "core.captioning.model_place", "core.captioning.proposals", "core.captioning.request", "core.traces", "core.machine", "core.masking", "core.ownership", "core.pod_stop", "core.volume", "core.signs", "core.doctor", "core.gauges", "core.model_setup", "core.queue_runner", "core.run_archive", "core.run_history", "core.run_queue", "core.training.prospect", "core.trash",
 }  # fmt: skip
 
 

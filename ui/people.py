@@ -50,8 +50,6 @@ def build(studio: Studio, folder: gr.components.Component, page: gr.Blocks) -> N
         wanted = Path(folder_name).name
         if name_typed.strip() != wanted:
             raise Refused(f"Type '{wanted}' to delete everything about it.", "", "Nothing was deleted.")
-        if studio.captioner.is_busy():
-            raise Refused("Captions are being made.", "", "Stop that, or wait until it has ended. Nothing was deleted.")
         start_purge(studio.analyst, folder_name, and_loras, studio.store)
         return [gr.update(active=True), gr.update(visible=False), ""]
 

@@ -76,12 +76,12 @@ class AnalysisReport(Value):
 
     @property
     def top_fixes(self) -> list[Finding]:
-        """One finding of each of the three checks that matter most: the gravest first, then those that concern most photos; what names no photo concerns them all."""
+        """One finding of each of the three checks that matter most: the gravest first, then those that concern most photos; what names no photo concerns them all; then as the report lists them."""
         concerned: Counter[str] = Counter()
         for finding in self.findings:
             concerned[finding.check] += len(finding.photos) or self.photo_count
         gravest = {finding.check: finding for finding in reversed(self.findings) if finding.severity != "note"}
-        return sorted(gravest.values(), key=lambda finding: (SEVERITIES.index(finding.severity), -concerned[finding.check]))[:3]
+        return sorted(gravest.values(), key=lambda finding: (SEVERITIES.index(finding.severity), -concerned[finding.check], self.findings.index(finding)))[:3]
 
     @property
     def summary(self) -> str:

@@ -26,6 +26,11 @@ def studio_folder(dataset: Path) -> Path:
     return folder
 
 
+def class_folder(dataset: Path) -> Path:
+    """Where photos of other people are drawn for a dataset: data/anna -> data/anna-class."""
+    return dataset.with_name(f"{dataset.name}-class")
+
+
 def safe_name(name: str) -> str:
     """The last part of a name with a safe stem; the suffix is in lower case."""
     last = Path(name.replace("\\", "/").replace("\x00", "_").rstrip(". ")).name

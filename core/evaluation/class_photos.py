@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.dataset.captions import class_caption, write_caption
 from core.dataset.folder import open_dataset
+from core.dataset.names import class_folder
 from core.events import ImageSaved, Phase, RunEvent, RunFinished, RunStarted, RunStopped
 from core.flux.encode import decode_latents, encode_prompt
 from core.flux.lora import add_lora
@@ -21,9 +22,7 @@ FIRST_SEED = 500_000
 
 
 def class_photos_folder(settings: Settings) -> Path:
-    """Beside the dataset: data/anna -> data/anna-class."""
-    folder = Path(settings.dataset.folder)
-    return folder.with_name(f"{folder.name}-class")
+    return class_folder(Path(settings.dataset.folder))
 
 
 def class_prompts(settings: Settings, count: int) -> list[str]:

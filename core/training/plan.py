@@ -11,6 +11,7 @@ from core.dataset.folder import Dataset, open_dataset
 from core.dataset.imaging import upright_size
 from core.flux.model_folder import ModelFolder, open_model_folder
 from core.flux.models import Hardware, choose_hardware
+from core.pace import cost
 from core.presets import Resolved
 from core.settings import Settings, declarations, flatten, warnings_of
 from core.training.held_out import held_out_count
@@ -65,6 +66,9 @@ def _forecast_lines(dataset: Dataset, settings: Settings, model: ModelFolder) ->
     prospect = prospect_of(dataset, settings, model, measured_flops)
     lines = [f"Memory: {prospect.layout}", f"  peak of each phase: {', '.join(f'{phase} {peak / GIB:.1f}' for phase, peak in prospect.peaks.items())} GiB"]
     lines.append(f"Time: very roughly {prospect.step_seconds / 60:.1f} minutes of steps and {prospect.sample_seconds / 60:.1f} of samples, from the speed of this machine's matrix products")
+    price = cost(prospect.seconds, settings.run.price_per_hour)
+    if price is not None:
+        lines.append(f"Price: about {price:.2f} at {settings.run.price_per_hour:g} an hour")
     lines.append(f"Disk: up to {prospect.disk / GIB:.2f} GiB for checkpoints and LoRA, {prospect.disk_free / GIB:.1f} GiB are free")
     return lines + [f"Note: {note}" for note in prospect.notes]
 

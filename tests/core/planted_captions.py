@@ -15,17 +15,26 @@ TRAITS = (
     "a young woman", "an elderly man", "45 years old", "bald", "a brunette with a fringe", "with dark hair tied back", "her hair is dark brown", "his eyes are blue", "in her forties",
     "salt-and-pepper hair", "a redhead", "dark-skinned", "a tanned face", "blue-eyed", "wrinkles", "a scar on the cheek",
 )  # fmt: skip
-# Written before the rules that read them were looked at; those of an earlier list, now TRAITS, were not.
-HARD_TRAITS = (
+# Marked hard in an earlier list; the rules were extended after it was counted.
+SEEN_TRAITS = (
     "with sandy hair", "shoulder-length dark hair", "in her late 20s", "with deep brown eyes", "fair complexion", "a mole on her chin", "crow's feet", "a young adult", "green-eyed", "ginger-haired",
     "a receding hairline", "thick eyebrows", "of about thirty", "olive-toned skin",
+)  # fmt: skip
+# Written before that extension, though by the same hand; the rules were not extended after these were counted.
+HARD_TRAITS = (
+    "with strawberry blonde hair", "light brown eyes", "a crooked nose", "high cheekbones", "a square jaw", "full lips", "a cleft chin", "dimples", "jet-black hair", "hazel-eyed", "rosy cheeks", "aged 52",
+    "almond-shaped eyes", "a high forehead", "thinning hair", "bushy brows", "an Asian person", "fair-haired", "caramel skin", "around forty years of age",
 )  # fmt: skip
 # What sounds like a trait and is none.
 INNOCENT = (
     "without blonde hair", "no freckles", "in a black hat and a brown coat", "beside an old church", "under young trees", "in a silver car", "with a golden retriever", "holding a pale blue cup",
     "hair blowing in the wind", "eyes closed", "in a gray skirt", "by a dark window", "with a fair wind", "a brown leather bag", "a bald eagle on a sign", "a white hair clip", "beside a statue of an old man",
+    "a black cat with green eyes", "with blue eyeliner", "in a wrinkled shirt", "a poster of the 1960s", "aged whisky in a glass", "a hair salon sign", "before a portrait of an old man",
 )  # fmt: skip
-HARD_INNOCENT = ("a black cat with green eyes", "with blue eyeliner", "in a wrinkled shirt", "a poster of the 1960s", "aged whisky in a glass", "a hair salon sign", "before a portrait of an old man")
+HARD_INNOCENT = (
+    "a square jar on the table", "full glasses on a tray", "in thick fog", "with a thin scarf", "before a high wall", "in a sandy bay", "with rosy apples", "an aged brick wall", "with about thirty books", "in an Asian restaurant", "olive oil on a shelf",
+    "hair under a cap", "eyes to the sky", "a dog with brown eyes", "with a nose ring", "lips pursed", "a dimpled golf ball", "a photo of a blonde on the wall",
+)  # fmt: skip
 
 
 def caption_faults(class_word: str) -> list[Fault]:
@@ -55,7 +64,7 @@ def caption_faults(class_word: str) -> list[Fault]:
         Fault("two colours of eyes", ("contradiction",), _disagreeing(("blue eyes", "brown eyes")), frozenset({"permanent traits"})),
         Fault("young and old", ("contradiction",), _disagreeing(("a young person", "an old person")), frozenset({"permanent traits"})),
         Fault("man and woman", ("contradiction",), _renamed(class_word, ("man", "woman") if class_word == "person" else (other,))),
-        *(Fault(f"'{trait}'", ("permanent traits",), said("photo-13", lambda text, trait=trait: f"{text}, {trait}"), _gender_of(trait, class_word)) for trait in TRAITS),
+        *(Fault(f"'{trait}'", ("permanent traits",), said("photo-13", lambda text, trait=trait: f"{text}, {trait}"), _gender_of(trait, class_word)) for trait in (*TRAITS, *SEEN_TRAITS)),
         *(Fault(f"'{trait}'", ("permanent traits",), said("photo-13", lambda text, trait=trait: f"{text}, {trait}"), is_hard=True) for trait in HARD_TRAITS),
     ]
 

@@ -31,7 +31,7 @@ from core.pocket.demo import demo_scenes, write_photos
 from core.pocket.people import random_identity
 from core.runs import RunStore
 from core.settings import POCKET_FLUX, parse_settings
-from core.tasks import analyze, kept_report, remedy
+from core.tasks import analyze, kept_report, remedy, start_purge
 from tests.core.caption_models import save_florence
 from tests.core.test_faces import PHOTOS
 
@@ -277,6 +277,19 @@ def test_a_stop_keeps_what_was_proposed(folder, store):
     proposals, last = caption_here(request(folder, which="all"), store, listen)
     assert isinstance(last, RunStopped) and last.step == len(proposals) == 1
     assert isinstance(run(folder, store, which="all")[1], RunFinished)
+
+
+def test_nobody_is_deleted_while_a_command_makes_captions(folder, store):
+    refusals = []
+
+    def listen(event):
+        if event.kind == "phase" and event.what == "Captioning" and not refusals:
+            with pytest.raises(Refused, match="making captions") as refused:
+                start_purge(Worker(), str(folder), True, store)
+            refusals.append(refused)
+
+    proposals, last = caption_here(request(folder, which="all"), store, listen)
+    assert refusals and isinstance(last, RunFinished) and len(proposals) == 4
 
 
 def test_it_runs_beside_a_training_without_a_model_and_not_with_one(folder, store, tmp_path):

@@ -38,7 +38,7 @@ def drift_of_the_class(run, monkeypatch):
     monkeypatch.setattr(TrainState, "weights_to_publish", lambda self: (states.append(self), real(self))[1])
     parts = []
     real_step = step_module.train_step
-    monkeypatch.setattr("core.training.train.train_step", lambda state, given, stop: (parts.append(given), real_step(state, given, stop))[1])
+    monkeypatch.setattr("core.training.sturdy_step.train_step", lambda state, given, stop: (parts.append(given), real_step(state, given, stop))[1])
     events = go(run)
     state, part = states[-1], parts[-1]
     state.set_measuring()

@@ -21,6 +21,11 @@ def test_the_three_gravest_checks_come_first_each_once():
     assert [one.check for one in report(*ordered).top_fixes] == ["trigger", "angles", "crop"]
 
 
+def test_of_equally_grave_checks_those_the_report_lists_first_come_first():
+    ordered = [finding(check, "error", "a") for check in ("trigger", "different person", "overexposed", "resolution")]
+    assert [one.check for one in report(*ordered).top_fixes] == ["trigger", "different person", "overexposed"]
+
+
 def test_every_text_is_escaped_and_photos_without_an_address_have_no_picture():
     body = report_body(report(finding("blur", "warning", "<p>", "gone", value=0.61, threshold=0.55)), lambda name: f"x?{name}&" if name != "gone" else None)
     assert "<i>" not in body.replace("<i style", "") and "&lt;i&gt;" in body and 'src="x?&lt;p&gt;&amp;"' in body and "<b>," not in body

@@ -32,7 +32,10 @@ def house(tmp_path):
         run = store.create(parse_settings({"run.name": f"{name}-run", "dataset.folder": str(folder), "run.output": str(store.root)}))
         (run.checkpoints_folder / "step-000002").mkdir(parents=True)
         (run.checkpoints_folder / "step-000002" / "lora.safetensors").write_bytes(b"weights")
-        for file in (run.samples_folder / "a.webp", run.lora_file, run.output / f"{run.name}-grid.png", analysis_folder(store.root, str(folder)) / "report.json"):
+        state = run.checkpoints_folder / "step-000002" / "state.json"
+        state.write_text(f'{{"dataset": "{folder}"}}')
+        card, class_caption = run.lora_file.with_suffix(".md"), folder.with_name(f"{name}-class") / "class-000.txt"
+        for file in (run.samples_folder / "a.webp", run.lora_file, card, run.output / f"{run.name}-grid.png", class_caption, analysis_folder(store.root, str(folder)) / "report.json"):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(name.encode())
         save_grid(StrengthGrid(name=f"{name}-grid", request=GridRequest(lora=run.lora_file.name, model_path="x", prompts=("a",))), store.root)
@@ -58,22 +61,23 @@ def test_what_is_kept_is_counted_and_nothing_is_changed(house):
     before = everything(house[0])
     found = traces(house)
     assert {trace.what: trace.files for trace in found.goes} == {
-        "strength grids": 2, "grids of model cards": 1, "samples": 1, "runs with their checkpoints": 2, "analyses": 1, "encoded photos and captions, of everybody": 3, "originals, deleted photos, half-sent files": 1, "captions": 1, "photos": 1,
+        "strength grids": 2, "grids of model cards": 1, "samples": 1, "runs with their checkpoints": 3, "analyses": 1, "encoded photos and captions, of everybody": 3,
+        "class photos drawn for the person, with captions made of the person's": 1, "originals, deleted photos, half-sent files": 1, "captions": 1, "photos": 1,
     }  # fmt: skip
     assert next(trace for trace in found.goes if trace.what == "captions").bytes == len("anna on a photo")
-    assert found.loras.files == 1 and found.stays == () and everything(house[0]) == before
+    assert found.loras.files == 2 and found.stays == () and everything(house[0]) == before
 
 
 def test_nothing_of_the_person_is_left_and_everything_of_the_other_is(house):
     root, _ = house
     before = everything(root)
     events = list(purge(traces(house), with_loras=False))
-    assert isinstance(events[-1], RunFinished) and len(events) == 10
+    assert isinstance(events[-1], RunFinished) and len(events) == 11
     gone = before - everything(root)
-    assert {path for path in everything(root) if "anna" in path} == {"output/anna-run.safetensors"}
+    assert {path for path in everything(root) if "anna" in path} == {"output/anna-run.safetensors", "output/anna-run.md"}
     assert not any("berta" in path or "pocket" in path for path in gone)
-    assert not any(b"anna" in path.read_bytes() for path in root.rglob("*") if path.is_file() and path.name != "anna-run.safetensors")
-    assert traces(house, "berta").loras.files == 1
+    assert not any(b"anna" in path.read_bytes() for path in root.rglob("*") if path.is_file() and path.stem != "anna-run")
+    assert traces(house, "berta").loras.files == 2
 
 
 def test_lora_files_go_only_when_asked(house):
@@ -159,9 +163,9 @@ def test_deleted_and_waiting_runs_of_a_person_go_with_the_person_and_others_stay
         queue.add(parse_settings({"run.name": f"{name}-next", "dataset.folder": str(root / "data" / name)}), "fast")
         trash.delete(f"{name}-run")
     found = {trace.what: trace.files for trace in traces(house).goes}
-    assert found["deleted runs with their LoRAs"] == 6 and found["strength grids"] == 2
+    assert found["deleted runs with their LoRAs"] == 8 and found["strength grids"] == 2
     worker = Worker()
     start_purge(worker, str(root / "data" / "anna"), False, store)
     assert worker.wait(20) and purge_log(store).ended().kind == "finished"
-    assert [deleted.name for deleted in trash.listing()] == ["berta-run"]
+    assert [deleted.name for deleted in trash.listing()] == ["berta-run"] and not any("anna" in path for path in everything(root))
     assert [waiting.name for waiting in queue.read().waiting] == ["berta-next"]

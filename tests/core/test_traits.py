@@ -16,13 +16,19 @@ CLAIMS = [
     ("ohwx woman with long brown hair in a ponytail and a hat", [("hair colour", "brown")], "ohwx woman with hair in a ponytail and a hat"),
     ("ohwx woman at a desk, her hair is dark brown", [("hair colour", "brown")], "ohwx woman at a desk"),
     ("ohwx man, his eyes are blue, smiling", [("eye colour", "blue")], "ohwx man, smiling"),
-    ("ohwx woman in her late forties on a sofa", [("age", "in years")], "ohwx woman on a sofa"),
+    ("ohwx woman in her late forties on a sofa", [("age in years", "there")], "ohwx woman on a sofa"),
     ("ohwx man with salt-and-pepper hair and a tanned face", [("hair colour", "gray"), ("skin", "tanned")], "ohwx man"),
-    ("ohwx man with a scar on the left cheek in a park", [("skin", "marked")], "ohwx man in a park"),
-    ("ohwx woman with freckles across her nose and a hat", [("skin", "freckled")], "ohwx woman with a hat"),
+    ("ohwx man with a scar on the left cheek in a park", [("marks", "there")], "ohwx man in a park"),
+    ("ohwx woman with freckles across her nose and a hat", [("freckles", "there")], "ohwx woman with a hat"),
+    ("ohwx, a blonde in a park", [("hair colour", "blond")], "ohwx in a park"),
+    ("ohwx person, a square jaw, thick eyebrows and a receding hairline, on a beach", [("jaw", "there"), ("eyebrows", "there"), ("hairline", "there")], "ohwx person, on a beach"),
+    ("ohwx woman with deep brown eyes and full lips in a car", [("eye colour", "brown"), ("lips", "there")], "ohwx woman in a car"),
+    ("ohwx, an Asian person with olive-toned skin, of about thirty, with sandy hair", [("origin", "Asian"), ("skin", "tanned"), ("age in years", "there"), ("hair colour", "blond")], "ohwx, a person"),
+    ("ohwx man, aged 52, at a desk", [("age in years", "there")], "ohwx man, at a desk"),
+    ("ohwx man beside a tree, a scar on the cheek", [("marks", "there")], "ohwx man beside a tree"),
     ("a middle-aged man reading", [("age", "middle-aged")], "a man reading"),
 ]
-SILENT = ["ohwx, a woman in a black hat and brown coat", "ohwx, a woman, no blonde hair", "ohwx, white shirt, dark background, golden hour light", "ohwx in a blue room", "ohwx under a bald eagle", "ohwx with a white hair clip", "ohwx beside a statue of an old man", "ohwx with a scarf and wrinkles in the shirt", ""]
+SILENT = ["ohwx, a woman in a black hat and brown coat", "ohwx, a woman, no blonde hair", "ohwx, white shirt, dark background, golden hour light", "ohwx in a blue room", "ohwx under a bald eagle", "ohwx with a white hair clip", "ohwx beside a statue of an old man", "ohwx with a scarf and wrinkles in the shirt", "ohwx before a portrait of an old man", "ohwx and a black cat with green eyes", "ohwx talking to an Asian woman", "ohwx in a group of about thirty people", "ohwx with a square jar", ""]
 
 
 @pytest.mark.parametrize(("text", "claims", "rest"), CLAIMS)

@@ -24,11 +24,13 @@ def demo(photos, tmp_path, **more):
 
 
 def test_a_dry_run_prints_the_plan_and_does_nothing(photos, tmp_path):
-    result = call("scripts/train.py", "--preset", "final", variables={**demo(photos, tmp_path), "DRY_RUN": 1, "NOISE_OFFSET": 0.05, "RUN_NAME": "john"})
+    result = call("scripts/train.py", "--preset", "final", variables={**demo(photos, tmp_path), "DRY_RUN": 1, "NOISE_OFFSET": 0.05, "RUN_NAME": "john", "PRICE_PER_HOUR": 100})
     assert result.returncode == 0, result.stderr
     for expected in ("train.noise_offset", "variable NOISE_OFFSET", "preset final", "6 in", "768x768: 6 photos", "2 optimizer steps of 1 x 4 photos, 8 forward passes", "john.safetensors"):
         assert expected in result.stdout, expected
     assert not (tmp_path / "output").exists()
+    minutes = sum(map(float, re.search(r"very roughly ([\d.]+) minutes of steps and ([\d.]+) of samples", result.stdout).groups()))
+    assert float(re.search(r"Price: about ([\d.]+) at 100 an hour", result.stdout)[1]) == pytest.approx(minutes / 60 * 100, abs=0.3)
 
 
 @pytest.mark.parametrize(

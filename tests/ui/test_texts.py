@@ -1,7 +1,9 @@
 """What a reader sees stands in ui/texts, a module a tab; help of settings stands with their declaration."""
 
 import ast
+import importlib
 import re
+import string
 from pathlib import Path
 
 import gradio as gr
@@ -58,6 +60,26 @@ def test_every_text_is_said_somewhere():
     names = [name.id for module in modules for node in ast.parse(module.read_text()).body if isinstance(node, ast.Assign) for name in node.targets]
     assert len(modules) >= 6 and len(names) > 200
     assert [name for name in names if not re.search(rf"\b\w*(?:texts|runs|frame)\.{name}\b", said)] == []
+
+
+def texts_in(tree):
+    """Name in the source of each module of texts, and the module."""
+    return {alias.asname or alias.name: importlib.import_module(f"ui.texts.{alias.name}") for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "ui.texts" for alias in node.names}
+
+
+def test_every_text_gets_exactly_the_values_it_names():
+    wrong, filled = [], 0
+    for file in SOURCES:
+        tree = ast.parse(file.read_text())
+        modules = texts_in(tree)
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "format"):
+            ways = [call.func.value.body, call.func.value.orelse] if isinstance(call.func.value, ast.IfExp) else [call.func.value]
+            for text in ways:
+                if isinstance(text, ast.Attribute) and getattr(text.value, "id", "") in modules:
+                    named = {field for _, field, _, _ in string.Formatter().parse(getattr(modules[text.value.id], text.attr)) if field}
+                    given, filled = {keyword.arg for keyword in call.keywords}, filled + 1
+                    wrong += [f"{file}:{call.lineno} {text.attr}: {named} of {given}"] if (named - given if len(ways) > 1 else named != given) else []
+    assert filled > 70 and wrong == []
 
 
 def test_a_settings_title_and_help_are_those_of_its_declaration(tmp_path):

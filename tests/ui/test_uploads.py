@@ -14,8 +14,10 @@ import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
 
+from core.at_work import nobody_at_work
 from core.dataset import inbox as inbox_module
 from core.dataset.inbox import CHUNK, SECONDS_KEPT, Inbox, WrongOffset
+from core.dataset.intake import take_in
 from core.errors import Refused, UserError
 from core.runs import RunStore
 from tests.core.archives import pack, png
@@ -261,3 +263,23 @@ def test_a_proxy_that_cuts_every_stream_in_the_middle_only_makes_it_slower(runni
             offset = ask(proxy.port, "POST", "/uploads", announced)["offset"]
         assert proxy.cuts >= len(data) // 300_000 - 1
     assert Inbox(dataset).whole(state["identity"]).read_bytes() == data
+
+
+def test_nobody_is_deleted_while_photos_are_taken_in_and_none_are_while_somebody_is(client, dataset, tmp_path, monkeypatch):
+    files, holds, go_on = [send(client, dataset, "a.png", png())], threading.Event(), threading.Event()
+
+    def slow(*arguments):
+        holds.set()
+        go_on.wait(20)
+        return take_in(*arguments)
+
+    with nobody_at_work(tmp_path / "output"):
+        refused = client.post(f"/uploads/batches/{BATCH}", json={"folder": str(dataset), "files": files})
+    assert refused.status_code == 422 and "being deleted" in refused.json()["what"] and visible(dataset) == []
+    monkeypatch.setattr("ui.server.uploads.take_in", slow)
+    client.post(f"/uploads/batches/{BATCH}", json={"folder": str(dataset), "files": files})
+    assert holds.wait(20)
+    with pytest.raises(Refused, match="taking in photos"), nobody_at_work(tmp_path / "output"):
+        pytest.fail("it began all the same")
+    go_on.set()
+    assert hand_in(client, dataset, files)[0]["outcome"] == "added"

@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
+from core.at_work import at_work
 from core.dataset.arrivals import Arrival, Receipt, refusal
 from core.dataset.inbox import CHUNK, Inbox, WrongOffset
 from core.dataset.intake import take_in
@@ -61,7 +62,8 @@ class Progress:
 class Uploads:
     """The inboxes of all datasets, and the batches that are taken in, one after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, output: Path) -> None:
+        self._output = output
         self._inboxes: dict[str, Inbox] = {}
         self._batches: dict[str, Progress] = {}
         self._changing = threading.Lock()
@@ -75,17 +77,24 @@ class Uploads:
         return self._batches.get(identity)
 
     def take_in(self, identity: str, batch: Batch) -> Progress:
-        """On a thread of its own; asked again for the same batch, the same progress. Returns at once."""
+        """On a thread of its own; asked again for the same batch, the same progress. Returns at once. Raises Refused while somebody is deleted."""
         with self._changing:
             if identity in self._batches:
                 return self._batches[identity]
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(at_work(self._output, "taking in photos"))
+                sign = stack.pop_all()
             progress = self._batches[identity] = Progress()
             for old in list(self._batches)[:-MOST_BATCHES]:
                 del self._batches[old]
-        threading.Thread(target=self._run, args=(batch, progress), name="intake", daemon=True).start()
+        threading.Thread(target=self._run, args=(batch, progress, sign), name="intake", daemon=True).start()
         return progress
 
-    def _run(self, batch: Batch, progress: Progress) -> None:
+    def _run(self, batch: Batch, progress: Progress, sign: contextlib.ExitStack) -> None:
+        with sign:
+            self._take_in(batch, progress)
+
+    def _take_in(self, batch: Batch, progress: Progress) -> None:
         inbox = self.inbox(batch.folder)
         progress.failed = True  # until it has gone well to the end
         try:
@@ -108,7 +117,7 @@ class Uploads:
 
 def add_upload_routes(app: FastAPI, studio: Studio) -> None:
     """The page announces a file, sends its pieces, then hands the batch in and asks how far it is."""
-    uploads = Uploads()
+    uploads = Uploads(studio.store.root)
     for folder in studio.listing("dataset"):
         with contextlib.suppress(UserError):  # said when somebody uploads there
             uploads.inbox(folder).sweep(time.time())
@@ -139,9 +148,10 @@ def add_upload_routes(app: FastAPI, studio: Studio) -> None:
             if not BATCH.fullmatch(identity):
                 raise Refused("There is no such batch.")
             _inbox(batch.folder)
+            found = uploads.take_in(identity, batch)
         except UserError as error:
             return _said(error)
-        return JSONResponse(_shown(uploads.take_in(identity, batch), studio))
+        return JSONResponse(_shown(found, studio))
 
     @app.get("/uploads/batches/{identity}")
     def progress(identity: str) -> Response:
