@@ -19,7 +19,7 @@ from core.runs import Run, RunStore
 from core.trash import Trash
 
 # In the cache, but of drawn people only, and costly to make again.
-DRAWN_PEOPLE = frozenset({"pocket", "scorecard"})
+DRAWN_PEOPLE = frozenset({"pocket", "scorecard", "evaluation-truth", "early-stop"})
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ from core.trash import Trash
 
 
 @pytest.fixture
-def house(tmp_path):
+def house(tmp_path, monkeypatch):
     """Anna and Berta, each with photos, a run, samples, a grid, a report and a LoRA; the cache is everybody's."""
+    monkeypatch.setattr("core.tasks.CACHE_FOLDER", tmp_path / "data" / "cache")  # else a purge empties the checkout's own
     store = RunStore(tmp_path / "output")
     for name in ("anna", "berta"):
         folder = create_subject(name, tmp_path / "data")
@@ -41,7 +42,7 @@ def house(tmp_path):
         save_grid(StrengthGrid(name=f"{name}-grid", request=GridRequest(lora=run.lora_file.name, model_path="x", prompts=("a",))), store.root)
         (evaluations_folder(store.root) / f"{name}-run-0102-030405").mkdir()
         (evaluations_folder(store.root) / f"{name}-run-0102-030405" / "events.jsonl").touch()
-    for place in ("latents", "embeddings", "faces", "pocket"):
+    for place in ("latents", "embeddings", "faces", "pocket", "evaluation-truth"):
         (tmp_path / "data" / "cache" / place).mkdir(parents=True)
         (tmp_path / "data" / "cache" / place / "x.safetensors").write_bytes(b"cached")
     return tmp_path, store
@@ -75,7 +76,7 @@ def test_nothing_of_the_person_is_left_and_everything_of_the_other_is(house):
     assert isinstance(events[-1], RunFinished) and len(events) == 11
     gone = before - everything(root)
     assert {path for path in everything(root) if "anna" in path} == {"output/anna-run.safetensors", "output/anna-run.md"}
-    assert not any("berta" in path or "pocket" in path for path in gone)
+    assert not any("berta" in path or "pocket" in path or "evaluation-truth" in path for path in gone)
     assert not any(b"anna" in path.read_bytes() for path in root.rglob("*") if path.is_file() and path.stem != "anna-run")
     assert traces(house, "berta").loras.files == 2
 
@@ -122,7 +123,6 @@ def test_it_is_refused_while_something_runs(house):
 
 
 def test_it_runs_as_a_job_with_a_log_without_the_persons_name(house, monkeypatch):
-    monkeypatch.setattr("core.tasks.CACHE_FOLDER", house[0] / "data" / "cache")
     worker = Worker()
     start(house, worker)
     assert worker.wait(20) and not (house[0] / "data" / "anna").exists()
@@ -131,7 +131,6 @@ def test_it_runs_as_a_job_with_a_log_without_the_persons_name(house, monkeypatch
 
 
 def test_a_disk_that_refuses_is_said_and_it_can_be_asked_for_again(house, monkeypatch):
-    monkeypatch.setattr("core.tasks.CACHE_FOLDER", house[0] / "data" / "cache")
     whole = shutil.rmtree
 
     def refuse(path):
