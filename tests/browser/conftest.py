@@ -78,3 +78,11 @@ def browser():
         opened: Browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
         yield opened
         opened.close()
+
+
+@pytest.fixture(autouse=True)
+def closed_pages(browser):
+    """A page that stays open goes on asking its server, or one that is gone, and slows what comes after it."""
+    yield
+    for context in browser.contexts:
+        context.close()
