@@ -61,11 +61,12 @@ def on_paper(preset: str, gib: int) -> dict[str, object]:
     from core.training.memory import GIB
     from core.training.preflight import layout_words
 
-    settings, side = resolve(preset, {}).settings, resolve(preset, {}).settings.dataset.resolution
+    settings = resolve(preset, {}).settings
+    tokens = settings.dataset.resolution**2 // 256 + FULL.text
     shape = model_shape(random_transformer(FULL, Hardware(torch.device("meta"), torch.bfloat16)))
     row = {"preset": preset, "card_gib": gib}
     try:
-        plan, needs = rungs_for(settings, shape, side * side // 256 + FULL.text, int((gib * 0.97 - 0.6) * GIB), Hardware(torch.device("cuda"), torch.bfloat16))[0]
+        plan, needs = rungs_for(settings, shape, tokens, int((gib * 0.97 - 0.6) * GIB), Hardware(torch.device("cuda"), torch.bfloat16))[0]
     except Refused as refused:
         return {**row, "refused": refused.what}
     return {**row, "layout": layout_words(plan, shape), "gib": round(needs.total / GIB, 1)}
@@ -83,10 +84,12 @@ def main() -> None:
         int8, part, most, host = arguments.one
         print(json.dumps(measure(bool(int8), part, most, bool(host), arguments.full, arguments.side, arguments.rank)))
         return
-    for preset in ("fast", "final") if arguments.cards else ():
-        for gib in arguments.cards:
-            print(json.dumps(on_paper(preset, gib)), flush=True)
-    for layout in () if arguments.cards else LAYOUTS:
+    if arguments.cards:
+        for preset in ("fast", "final"):
+            for gib in arguments.cards:
+                print(json.dumps(on_paper(preset, gib)), flush=True)
+        return
+    for layout in LAYOUTS:
         command = [sys.executable, __file__, "--side", str(arguments.side), "--rank", str(arguments.rank), *(["--full"] if arguments.full else []), "--one", *map(str, layout)]
         answer = subprocess.run(command, capture_output=True, text=True)
         print(answer.stdout.splitlines()[-1] if answer.returncode == 0 else json.dumps({"layout": layout, "failed": answer.stderr.splitlines()[-1]}), flush=True)
