@@ -81,9 +81,8 @@ class Uploads:
         with self._changing:
             if identity in self._batches:
                 return self._batches[identity]
-            with contextlib.ExitStack() as stack:
-                stack.enter_context(at_work(self._output, "taking in photos"))
-                sign = stack.pop_all()
+            sign = contextlib.ExitStack()
+            sign.enter_context(at_work(self._output, "taking in photos"))
             progress = self._batches[identity] = Progress()
             for old in list(self._batches)[:-MOST_BATCHES]:
                 del self._batches[old]
