@@ -79,14 +79,15 @@ def remedy(settings: Settings, number: int, names: Sequence[str], store: RunStor
     """Do what the report's finding of this number proposes, with these of its photos. Raises Refused or UserError; then nothing was changed."""
     from core.analyzer.remedies import apply_remedy, require_photos_of
 
-    report, _ = kept_report(settings.dataset.folder, store)
-    if report is None or not 0 <= number < len(report.findings):
-        raise Refused("This report is no longer there.", settings.dataset.folder, "Analyze again.")
-    if report.findings[number].remedy == "caption again":
-        require_photos_of(report.findings[number], names)
-        add_what_was_measured(caption_request(settings, TEMPLATE, "all"), names)
-        return
-    apply_remedy(report.findings[number], names, open_dataset(Path(settings.dataset.folder)), settings, MEASURES_FOLDER)
+    with at_work(store.root, "changing photos"):
+        report, _ = kept_report(settings.dataset.folder, store)
+        if report is None or not 0 <= number < len(report.findings):
+            raise Refused("This report is no longer there.", settings.dataset.folder, "Analyze again.")
+        if report.findings[number].remedy == "caption again":
+            require_photos_of(report.findings[number], names)
+            add_what_was_measured(caption_request(settings, TEMPLATE, "all"), names)
+            return
+        apply_remedy(report.findings[number], names, open_dataset(Path(settings.dataset.folder)), settings, MEASURES_FOLDER)
 
 
 def start_analysis(worker: Worker, settings: Settings, store: RunStore) -> None:

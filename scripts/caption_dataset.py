@@ -9,6 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from core.at_work import at_work
 from core.caption_tasks import caption_here, caption_request, captions_stop
 from core.captioning.proposals import Proposal, accept, reject
 from core.captioning.request import CAPTION_MODELS, TEMPLATE
@@ -40,7 +41,8 @@ def main() -> int:
     print("\n".join(map(render, proposals)))
     photos = [proposal.photo for proposal in proposals]
     if photos:
-        (reject if arguments.dry_run else accept)(open_dataset(Path(request.folder)), photos)
+        with at_work(store.root, "writing captions"):
+            (reject if arguments.dry_run else accept)(open_dataset(Path(request.folder)), photos)
     print("Nothing was written." if arguments.dry_run or not photos else f"{len(photos)} captions written; Undo in the Dataset tab takes them back.")
     return exit_code(last)
 

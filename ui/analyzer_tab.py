@@ -23,7 +23,7 @@ from ui.pictures import nothing_yet, photo_address
 from ui.remedies import read_pressed, remedy_button
 from ui.run_view import fold
 from ui.settings_form import SettingsForm
-from ui.studio import Studio
+from ui.studio import Studio, changing_photos
 from ui.texts import analyzer as texts
 
 
@@ -43,7 +43,8 @@ def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button
     def take_back(*values: Any) -> list[Any]:
         settings = form.read(values)
         _require_idle()
-        history.undo(Path(settings.dataset.folder))
+        with changing_photos(studio):
+            history.undo(Path(settings.dataset.folder))
         return _again(settings)
 
     def drawn(folder_name: str, trigger_word: str) -> list[Any]:

@@ -15,7 +15,7 @@ from core.errors import Refused
 from ui.messages import shows_errors
 from ui.photo_editor import after_saving
 from ui.photo_grid import read_picked
-from ui.studio import opened
+from ui.studio import changing_photos, opened
 from ui.texts import dataset as texts
 
 if TYPE_CHECKING:
@@ -59,11 +59,12 @@ class BulkCaptions:
             return [table_html(found, len(names)), gr.update(visible=bool(found), value=(texts.BULK_APPLY_TO_ONE if len(found) == 1 else texts.BULK_APPLY_TO).format(count=len(found))), found, after_saving(edited, text), *tab.show(folder_name, trigger_word)]
 
         def apply(folder_name: str, trigger_word: str, kind: str, previewed: Previewed) -> list[Any]:
-            dataset = opened(tab.studio, folder_name)
-            now = {sample.name: sample.caption.text for sample in (*dataset.samples, *dataset.excluded) if sample.caption}
-            if any(now.get(name) != before for name, (before, _) in previewed.items()):
-                raise Refused("A caption was changed since the preview.", "", "Press Preview again.")
-            edits.write_captions(dataset, caption_edits.after(previewed), f"{kind.lower()}: {edits.counted(list(previewed))}")
+            with changing_photos(tab.studio):
+                dataset = opened(tab.studio, folder_name)
+                now = {sample.name: sample.caption.text for sample in (*dataset.samples, *dataset.excluded) if sample.caption}
+                if any(now.get(name) != before for name, (before, _) in previewed.items()):
+                    raise Refused("A caption was changed since the preview.", "", "Press Preview again.")
+                edits.write_captions(dataset, caption_edits.after(previewed), f"{kind.lower()}: {edits.counted(list(previewed))}")
             return [f'<p class="done" role="status">{texts.BULK_APPLIED}</p>', gr.update(visible=False), {}, *tab.show(folder_name, trigger_word)]
 
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}

@@ -22,7 +22,7 @@ from ui.photo_grid import read_picked
 from ui.pictures import photo_address
 from ui.run_view import RunView, fold
 from ui.settings_form import SettingsForm
-from ui.studio import Studio, opened
+from ui.studio import Studio, changing_photos, opened
 from ui.texts import dataset as texts
 from ui.upload_zone import QUIET
 
@@ -90,13 +90,14 @@ class CaptionPanel:
 
         def answer(wanted: str, captioner: str, folder_name: str, trigger: str, picked: str, edited: str, text: str) -> list[Any]:
             is_saved = tab.keep_typed(folder_name, edited, text)
-            dataset = opened(self.studio, folder_name)
-            if wanted in ("accept", "reject"):
-                pressed, photos = wanted, [proposal.photo for proposal in proposals_of(dataset)]
-            else:
-                one = read_answer(wanted)
-                pressed, photos = one.answer, [one.photo]
-            (accept if pressed == "accept" else reject)(dataset, photos)
+            with changing_photos(self.studio):
+                dataset = opened(self.studio, folder_name)
+                if wanted in ("accept", "reject"):
+                    pressed, photos = wanted, [proposal.photo for proposal in proposals_of(dataset)]
+                else:
+                    one = read_answer(wanted)
+                    pressed, photos = one.answer, [one.photo]
+                (accept if pressed == "accept" else reject)(dataset, photos)
             if pressed == "accept":
                 gr.Info((texts.ONE_WRITTEN if len(photos) == 1 else texts.WRITTEN).format(count=len(photos)), duration=4)
             # Otherwise nothing is said of the box: the caption that was accepted may be on its way into it.

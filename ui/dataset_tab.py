@@ -22,7 +22,7 @@ from ui.photo_editor import after_saving, checks_html, edited_as, large_photo, n
 from ui.photo_grid import Picked, photo_grid, read_picked
 from ui.pictures import nothing_yet
 from ui.settings_form import WITH_PHOTOS, SettingsForm
-from ui.studio import Studio, opened, require_listed
+from ui.studio import Studio, changing_photos, opened, require_listed
 from ui.texts import dataset as texts
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
@@ -115,10 +115,11 @@ class DatasetTab:
         if not name or not box.typed or text == before:
             return False
         try:
-            dataset = opened(self.studio, folder_name)
-            if _text_of(sample_named(dataset, name)) != one_line(before):
-                raise UserError("It was changed elsewhere meanwhile.")
-            return edits.write_captions(dataset, {name: text}, texts.CAPTION_STEP.format(name=name)) > 0
+            with changing_photos(self.studio):
+                dataset = opened(self.studio, folder_name)
+                if _text_of(sample_named(dataset, name)) != one_line(before):
+                    raise UserError("It was changed elsewhere meanwhile.")
+                return edits.write_captions(dataset, {name: text}, texts.CAPTION_STEP.format(name=name)) > 0
         except Refused:
             raise
         except UserError as error:
@@ -131,7 +132,8 @@ class DatasetTab:
             names = read_picked(picked_text).names
             if not names:
                 raise Refused("No photo is picked.", "", "Click on one, or select some.")
-            edit(opened(self.studio, folder_name), names)
+            with changing_photos(self.studio):
+                edit(opened(self.studio, folder_name), names)
             return [after_saving(edited, text), *self.show(folder_name, trigger_word)]
 
         return act
@@ -139,8 +141,9 @@ class DatasetTab:
     def _stepping(self, step: Callable[[Path], str]) -> Callable[..., list[Any]]:
         def act(folder_name: str, trigger_word: str, picked_text: str, edited: str, text: str) -> list[Any]:
             self.keep_typed(folder_name, edited, text)
-            require_listed(self.studio, folder_name)
-            step(Path(folder_name))
+            with changing_photos(self.studio):
+                require_listed(self.studio, folder_name)
+                step(Path(folder_name))
             return [after_saving(edited, text), *self.show(folder_name, trigger_word)]
 
         return act

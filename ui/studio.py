@@ -7,9 +7,11 @@ import os
 import secrets
 import threading
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.at_work import at_work
 from core.captioning.model_place import is_caption_model
 from core.captioning.request import CAPTION_MODELS, TEMPLATE
 from core.dataset.folder import IMAGE_SUFFIXES, Dataset, open_dataset
@@ -156,6 +158,11 @@ class Studio:
             case "output":
                 return [str(self.store.root)]
         raise ValueError(f"{place!r} is no kind of place")
+
+
+def changing_photos(studio: Studio) -> AbstractContextManager[None]:
+    """Around opening a dataset and writing into it: nobody is deleted meanwhile. Raises Refused on entering while somebody is."""
+    return at_work(studio.store.root, "changing photos")
 
 
 def opened(studio: Studio, folder_name: str) -> Dataset:

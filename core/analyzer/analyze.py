@@ -111,6 +111,7 @@ def _face_findings(photos: Sequence[Photo], faces: Faces) -> Iterator[Finding]:
     photos = [photo for photo in photos if not photo.measures.turn]  # The networks were trained on upright faces; these are read wrongly.
     yield from face_checks.check_faces(photos)
     yield from face_checks.check_not_judged(photos)
+    yield from face_checks.check_tilted(photos)
     yield from face_checks.check_face_size(photos)
     yield from face_checks.check_person(photos, faces.reader.same_person)
     yield from face_checks.check_same_shot(photos, duplicates)

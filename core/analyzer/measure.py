@@ -28,7 +28,7 @@ HASH_SIDE = 512
 # A smaller face has too few pixels to call it blurred (measured on faces of 200 pixels and more: docs/experiments.md, faces).
 SHARP_FACE_PIXELS = 160
 # Changes with anything that changes a measure.
-VERSION = 3
+VERSION = 4
 WORKERS = 2
 
 
@@ -47,7 +47,7 @@ def measure(file: Path, reader: FaceReader | None) -> Measures:
     return Measures(
         format=format_of(file), frames=frame_count(file), width=width, height=height, digest=hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest(),
         look=_look(small), mirrored=_look(ImageOps.mirror(small)), faces=faces, person=_person(image, height, faces[0], reader) if faces else None,
-        turn=reader.turn_of(image, faces) if reader else 0, conversions=conversions_of(file), chroma=_chroma(small),
+        turn=reader.turn_of(image, faces) if reader else 0, tilt=reader.tilt_of(image, faces) if reader else None, conversions=conversions_of(file), chroma=_chroma(small),
     )  # fmt: skip
 
 

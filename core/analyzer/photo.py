@@ -38,7 +38,7 @@ class Person(BaseModel):
 
 
 class Measures(BaseModel):
-    """`digest` is of the reduced pixels after EXIF rotation; `faces` come largest first; `turn` is degrees clockwise that would set the photo upright; `frames` is more than 1 for an animation; `chroma` is how far the most coloured hundredth of the pixels is from gray, 0 to 255."""
+    """`digest` is of the reduced pixels after EXIF rotation; `faces` come largest first; `turn` is degrees clockwise that would set the photo upright, `tilt` degrees the largest face leans clockwise, None where that cannot be told; `frames` is more than 1 for an animation; `chroma` is how far the most coloured hundredth of the pixels is from gray, 0 to 255."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
 
@@ -51,6 +51,7 @@ class Measures(BaseModel):
     faces: tuple[Face, ...] = ()
     person: Person | None = None
     turn: int = 0
+    tilt: float | None = None
     frames: int = 1
     conversions: tuple[Conversion, ...] = ()
     chroma: int = 255

@@ -8,8 +8,9 @@ from pathlib import Path
 from core.analyzer.analyze import faces_for
 from core.analyzer.face_checks import counts_as_person
 from core.analyzer.measure import measure_all
+from core.analyzer.photo import Measures
 from core.analyzer.report import Finding
-from core.dataset import caption_edits, edits
+from core.dataset import caption_edits, edits, level
 from core.dataset.buckets import Bucket, buckets_for, place
 from core.dataset.edits import TURNS, Box, QuarterTurns
 from core.dataset.folder import Dataset, Problem, sample_named
@@ -35,6 +36,8 @@ def apply_remedy(finding: Finding, names: Sequence[str], dataset: Dataset, setti
             edits.crop(dataset, crops_to_person(dataset, names, settings, cache))
         case "turn":
             edits.turn(dataset, names, _degrees(finding))
+        case "straighten":
+            edits.straighten(dataset, tilts_of(dataset, names, settings, cache))
         case "set trigger":
             _edit_captions(dataset, names, caption_edits.set_trigger(trigger_word, class_word), "set the trigger word")
         case "shorten":
@@ -56,16 +59,20 @@ def crops_to_person(dataset: Dataset, names: Sequence[str], settings: Settings, 
     """A box for each photo with its largest face and nobody else's, in the shape of a bucket."""
     options = settings.dataset
     buckets = buckets_for(options.resolution, options.min_bucket_resolution, options.max_bucket_resolution, options.bucket_step)
-    samples = [sample_named(dataset, name) for name in names]
-    faces = faces_for(dataset.samples, Path(settings.model.path))
-    if faces.reader is None:
-        raise Refused(f"Faces cannot be found. {faces.reason}", dataset.folder.name, "Crop by hand in the Dataset tab.")
-    boxes = {}
-    for sample, measures in zip(samples, measure_all(samples, faces.reader, cache), strict=True):
-        if isinstance(measures, Problem):
-            raise UserError(measures.what, str(measures.file), measures.fix)
-        boxes[sample.name] = person_box(sample.name, measures.faces, measures.width, measures.height, buckets)
-    return boxes
+    read = _measures_of(dataset, names, settings, cache)
+    return {name: person_box(name, measures.faces, measures.width, measures.height, buckets) for name, measures in read.items()}
+
+
+def tilts_of(dataset: Dataset, names: Sequence[str], settings: Settings, cache: Path) -> dict[str, float]:
+    """Degrees each photo leans clockwise. Raises Refused where that cannot be told, or the face would lose a part with the corners."""
+    tilts = {}
+    for name, measures in _measures_of(dataset, names, settings, cache).items():
+        if measures.tilt is None:
+            raise Refused(f"How far {name} is tilted cannot be told.", name, "Analyze again: the photo may have changed.")
+        if not level.keeps(measures.faces[0].box, (measures.width, measures.height), measures.tilt):
+            raise Refused(f"The face in {name} is too near to an edge: straightening would cut into it.", name, "Leave it as it is, or straighten the original in a photo editor.")
+        tilts[name] = measures.tilt
+    return tilts
 
 
 def person_box(name: str, faces: Sequence[Face], width: int, height: int, buckets: Sequence[Bucket]) -> Box:
@@ -87,6 +94,20 @@ def person_box(name: str, faces: Sequence[Face], width: int, height: int, bucket
     from_left = min(max(x - kept_width / 2, left), right - kept_width)
     from_top = min(max(y - kept_height * SHARE_ABOVE, top), bottom - kept_height)
     return (from_left, from_top, from_left + kept_width, from_top + kept_height)
+
+
+def _measures_of(dataset: Dataset, names: Sequence[str], settings: Settings, cache: Path) -> dict[str, Measures]:
+    """By photo name. Raises Refused when faces cannot be found at all, UserError for a photo that cannot be read."""
+    samples = [sample_named(dataset, name) for name in names]
+    faces = faces_for(dataset.samples, Path(settings.model.path))
+    if faces.reader is None:
+        raise Refused(f"Faces cannot be found. {faces.reason}", dataset.folder.name, "Crop by hand in the Dataset tab.")
+    read = {}
+    for sample, measures in zip(samples, measure_all(samples, faces.reader, cache), strict=True):
+        if isinstance(measures, Problem):
+            raise UserError(measures.what, str(measures.file), measures.fix)
+        read[sample.name] = measures
+    return read
 
 
 def _without(region: Box, other: Box, person: Face, name: str) -> Box:

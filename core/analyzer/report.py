@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from core.durable import write_json
 
 # What a click can do about a finding's photos.
-Remedy = Literal["exclude", "crop", "turn", "set trigger", "shorten", "remove traits", "caption again"]
+Remedy = Literal["exclude", "crop", "turn", "straighten", "set trigger", "shorten", "remove traits", "caption again"]
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
@@ -111,6 +111,7 @@ NUMBERS = {
     "dark": "Brightness {value:.0f} of 100; beside the other photos {threshold:.0f} is the least.",
     "dark set": "Brightness {value:.0f} of 100; at least {threshold:.0f} is needed.",
     "overexposed": "Pure white or one pure colour; up to {threshold:.0%} is bearable.",
+    "tilted": "Up to {threshold:.0f} degrees either way are usual.",
     "framing": "{value:.0f} photos show more than head and shoulders; {threshold:.0f} are wanted.",
 }
 

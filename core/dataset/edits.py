@@ -1,4 +1,4 @@
-"""Edits of a dataset: exclude, delete, turn, crop, write captions; each can be undone, and the first original of a photo stays."""
+"""Edits of a dataset: exclude, delete, turn, straighten, crop, write captions; each can be undone, and the first original of a photo stays."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from core.dataset.clean import encoded
 from core.dataset.folder import Dataset, Sample, excluded_file, excluded_names, natural, sample_named
 from core.dataset.history import change
 from core.dataset.imaging import open_upright, opened
+from core.dataset.level import turned
 from core.dataset.names import studio_folder
 from core.errors import Refused
 
@@ -63,6 +64,12 @@ def turn(dataset: Dataset, names: Sequence[str], degrees: QuarterTurns) -> None:
     """Turn photos clockwise. Raises UserError for one that cannot be read; then none is turned."""
     pictures = {name: open_upright(sample_named(dataset, name).image).transpose(TURNS[degrees]) for name in names}
     _set_pixels(dataset, f"turn {counted(names)}", pictures)
+
+
+def straighten(dataset: Dataset, tilts: Mapping[str, float]) -> None:
+    """Turn photos back by the degrees they lean clockwise, and cut away the corners. Raises Refused where less than a face needs would be left."""
+    pictures = {name: _large_enough(turned(open_upright(sample_named(dataset, name).image), degrees), name) for name, degrees in tilts.items()}
+    _set_pixels(dataset, f"straighten {counted(list(tilts))}", pictures)
 
 
 def crop(dataset: Dataset, boxes: Mapping[str, Box]) -> None:
@@ -128,6 +135,10 @@ def _set_pixels(dataset: Dataset, what: str, pictures: Mapping[str, Image.Image]
 def _cut(picture: Image.Image, box: Box, name: str) -> Image.Image:
     edges = [min(max(share, 0.0), 1.0) * length for share, length in zip(box, picture.size * 2, strict=True)]
     left, top, right, bottom = (round(edge) for edge in edges)
-    if right - left < SMALLEST_CROP or bottom - top < SMALLEST_CROP:
-        raise Refused(f"Only {max(0, right - left)} x {max(0, bottom - top)} pixels of {name} would be left.", name, f"Leave at least {SMALLEST_CROP} x {SMALLEST_CROP}.")
-    return picture.crop((left, top, right, bottom))
+    return _large_enough(picture.crop((left, top, max(left, right), max(top, bottom))), name)
+
+
+def _large_enough(picture: Image.Image, name: str) -> Image.Image:
+    if min(picture.size) < SMALLEST_CROP:
+        raise Refused(f"Only {picture.width} x {picture.height} pixels of {name} would be left.", name, f"Leave at least {SMALLEST_CROP} x {SMALLEST_CROP}.")
+    return picture

@@ -50,6 +50,9 @@ class DrawnFaces:
         """Always 0: it was shown no drawing that lies on its side."""
         return 0
 
+    def tilt_of(self, image: Image.Image, faces: Sequence[Face]) -> None:
+        """Always None: it looks at the whole picture and locates no eyes."""
+
     def embed(self, image: Image.Image, face: Face) -> np.ndarray:
         """64 numbers."""
         return self._judge.embed([image])[0].numpy()

@@ -63,6 +63,9 @@ class FaceReader(Protocol):
     def turn_of(self, image: Image.Image, faces: Sequence[Face]) -> int:
         """Degrees clockwise that would set the picture upright, a multiple of 90; 0 where it is upright or one cannot tell. `faces` are those `find` found in it."""
 
+    def tilt_of(self, image: Image.Image, faces: Sequence[Face]) -> float | None:
+        """Degrees by which the largest of the faces `find` found leans clockwise, up to 45 either way; None where the reader does not locate faces or cannot tell."""
+
     def embed(self, image: Image.Image, face: Face) -> np.ndarray:
         """A unit vector, float32, of who it is. It is biometric data: it stays in memory or in data/cache."""
 

@@ -42,6 +42,9 @@ class OnnxFaces:
     def turn_of(self, image: Image.Image, faces: Sequence[Face]) -> int:
         return self._detector.turn_of(image, faces)
 
+    def tilt_of(self, image: Image.Image, faces: Sequence[Face]) -> float | None:
+        return self._detector.tilt_of(image, faces)
+
     def embed(self, image: Image.Image, face: Face) -> np.ndarray:
         pixels = upright_crop(image, face).astype(np.float32)
         blob = ((pixels - 127.5) / 127.5).transpose(2, 0, 1)[None]

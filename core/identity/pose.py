@@ -22,6 +22,12 @@ def yaw_of(landmarks_5x2: np.ndarray) -> float:
     return math.degrees(math.atan2(forward[0], -forward[2]))
 
 
+def roll_of(landmarks_5x2: np.ndarray) -> float:
+    """Degrees by which a face leans clockwise: the turn of the similarity that would set it upright."""
+    forward = upright_map(landmarks_5x2)
+    return -math.degrees(math.atan2(forward[1, 0], forward[0, 0]))
+
+
 def upright_map(landmarks_5x2: np.ndarray) -> np.ndarray:
     """The 2 x 3 similarity that brings the landmarks nearest to the upright ones (Umeyama, TPAMI 1991)."""
     source, target = landmarks_5x2.mean(0), UPRIGHT_5X2.mean(0)

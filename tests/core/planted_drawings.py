@@ -35,7 +35,7 @@ def drawn_set(folder: Path, person: int, size: int = SIZE) -> CleanSet:
     folder.mkdir(parents=True)
     identity = identity_of(person)
     write_photos(folder, identity, scenes_of(person), f"ohwx {identity.gender}", size)
-    return CleanSet("drawn", folder, SETTINGS | {"class_word": identity.gender}, frozenset({"buckets"}))
+    return CleanSet("drawn", folder, SETTINGS | {"class_word": identity.gender}, frozenset({"buckets", "not judged"}))
 
 
 def drawn_faults(person: int) -> list[Fault]:

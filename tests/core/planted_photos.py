@@ -19,6 +19,8 @@ SCENES = {"collins": "in a space suit beside a flag", "obama": "in a dark suit b
 VIEWS = 8
 # Buckets the photos and their crops fill.
 SETTINGS = {"resolution": 384, "max_bucket_resolution": 576, "bucket_step": 16}
+# What a smaller picture of the same brings with it.
+SMALLER = frozenset({"resolution", "small face"})
 TURNS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
 HARMLESS: dict[str, Edit] = {
     "as they are": lambda image: image,
@@ -89,6 +91,7 @@ def photo_faults(name: str, other: str) -> list[Fault]:
         Fault("black and white", ("black and white",), changed(name, lambda image: image.convert("L").convert("RGB"))),
         Fault("two stops too bright", ("overexposed",), changed(name, lambda image: developed(image, 2))),
         *(Fault(words, ("sideways",), changed(name, lambda image, turn=turn: image.transpose(turn))) for turn, words in zip(TURNS, ("a quarter turn left", "a half turn", "a quarter turn right"), strict=True)),
+        *(Fault(f"the camera aslant by {degrees} degrees", ("tilted",), changed(name, lambda image, degrees=degrees: aslant(image, degrees)), SMALLER) for degrees in (-35, -28, 28, 35)),
         Fault("two people side by side", ("several people",), _beside(name, other)),
         *(Fault("nobody on it", ("no face",), _nobody(thing)) for thing in NOBODY),
         Fault("a mirrored copy", ("near duplicate",), copied(name, ImageOps.mirror)),
@@ -107,6 +110,12 @@ def middle(image: Picture, share: float) -> Picture:
     width, height = image.width * share, image.height * share
     left, top = (image.width - width) / 2, (image.height - height) / 4
     return image.crop((int(left), int(top), int(left + width), int(top + height)))
+
+
+def aslant(image: Picture, degrees: float) -> Picture:
+    """As a camera sees it that is turned counterclockwise: what it shows leans clockwise, and the corners are gone."""
+    leaning = image.rotate(-degrees, Image.Resampling.BICUBIC)
+    return middle(leaning, 0.8)
 
 
 def far_away(image: Picture) -> Picture:

@@ -32,6 +32,7 @@ from core.pocket.people import random_identity
 from core.runs import RunStore
 from core.settings import POCKET_FLUX, parse_settings
 from core.tasks import analyze, kept_report, remedy, start_purge
+from scripts import caption_dataset
 from tests.core.caption_models import save_florence
 from tests.core.test_faces import PHOTOS
 
@@ -385,3 +386,16 @@ def test_an_unreadable_photo_with_a_model_is_said_and_the_others_go_on(folder, s
     events = []
     proposals, last = caption_here(request(folder, captioner=said("portrait, in a park with trees")), store, events.append)
     assert isinstance(last, RunFinished) and [proposal.photo for proposal in proposals] == ["b"] and any(isinstance(event, Warned) and "a.png" in event.what for event in events)
+
+
+def test_nobody_is_deleted_while_the_command_writes_its_captions(folder, store, monkeypatch):
+    tried = []
+
+    def watched(dataset, photos):
+        with pytest.raises(Refused, match="writing captions"):
+            start_purge(Worker(), str(folder), True, store)
+        tried.append(accept(dataset, photos))
+
+    monkeypatch.setattr(caption_dataset, "accept", watched)
+    monkeypatch.setattr("sys.argv", ["caption_dataset.py", str(folder), "--set", f"run.output={store.root}", "--set", f"model.path={POCKET_FLUX}"])
+    assert caption_dataset.main() == 0 and len(tried) == 1

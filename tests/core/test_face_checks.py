@@ -53,6 +53,24 @@ def test_a_photo_on_its_side_is_one_finding_with_its_turn_and_its_face_is_not_ju
     assert (finding.check, finding.value, finding.remedy) == ("sideways", 270, "turn") and "counterclockwise" in finding.what
 
 
+@pytest.mark.parametrize(("tilt", "found"), [(None, []), (0.0, []), (14.9, []), (-15.0, ["note"]), (31.0, ["note"])])
+def test_a_face_that_leans_further_than_heads_do_is_noted_with_the_remedy(tilt, found):
+    findings = list(face_checks.check_tilted([photo(1, faces=(face(),), person=person(), tilt=tilt)]))
+    assert severities(findings) == found and all((finding.remedy, finding.value) == ("straighten", tilt) for finding in findings)
+
+
+def test_of_a_profile_and_of_two_people_no_tilt_is_told():
+    photos = [photo(1, faces=(face("profile view"),), person=person(), tilt=30.0), photo(2, faces=(face(), face(area=0.5)), person=person(), tilt=30.0)]
+    assert list(face_checks.check_tilted(photos)) == []
+
+
+def test_of_drawings_it_is_said_that_tilt_was_not_run(tmp_path):
+    drawing = face().model_copy(update={"landmarks": None, "yaw": None})
+    (finding,) = face_checks.check_not_judged([photo(1, faces=(drawing,), person=person())])
+    assert (finding.check, finding.severity) == ("not judged", "note") and "tilt were not run" in finding.what
+    assert list(face_checks.check_not_judged([photo(1, faces=(face(),), person=person())])) == []
+
+
 @pytest.mark.parametrize(("degrees", "severity"), [(0, []), (64, []), (66, ["warning"]), (70, ["warning"]), (72, ["error"]), (90, ["error"])])
 def test_a_face_unlike_the_others_is_perhaps_then_surely_another(degrees, severity):
     photos = [with_person(number) for number in range(5)] + [with_person(9, angle_from_first=degrees)]

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from core.analyzer.report import AnalysisReport, Finding, write_report
+from core.at_work import nobody_at_work
 from core.dataset import history
 from core.dataset.captions import read_caption, write_caption
 from core.dataset.folder import open_dataset
@@ -162,3 +163,25 @@ def test_what_no_button_says_is_refused():
         with pytest.raises(Refused):
             read_pressed(text)
     assert read_picked("\x00").names == [] and read_picked(None).names == []
+
+
+@pytest.mark.parametrize("change", ["save", "turn-right", "undo"])
+def test_nothing_is_changed_while_a_person_is_deleted(tab, folder, change):
+    before = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    edited = Edited(name="a", text="ohwx man, a", typed=change == "save").model_dump_json()
+    act = {"save": tab.save, "turn-right": tab._acting(EDITS["turn-right"]), "undo": tab._stepping(history.undo)}[change]
+    with nobody_at_work(tab.studio.store.root), pytest.raises(Refused, match="being deleted"):
+        act(str(folder), "ohwx", picked("a"), edited, "ohwx man, typed")
+    assert {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()} == before
+
+
+def test_nobody_is_deleted_in_the_middle_of_an_edit(tab, folder):
+    tried = []
+
+    def edit(dataset, names):
+        with pytest.raises(Refused, match="changing photos"), nobody_at_work(tab.studio.store.root):
+            pytest.fail("it began all the same")
+        tried.append(names)
+
+    tab._acting(edit)(str(folder), "ohwx", picked("a"), "", "")
+    assert len(tried) == 1

@@ -1,5 +1,6 @@
 """Uploads as a bad network sees them: pieces, cuts, two writers, full disks, and nothing but the dataset's own inbox."""
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -283,3 +284,21 @@ def test_nobody_is_deleted_while_photos_are_taken_in_and_none_are_while_somebody
         pytest.fail("it began all the same")
     go_on.set()
     assert hand_in(client, dataset, files)[0]["outcome"] == "added"
+
+
+def test_no_piece_arrives_while_somebody_is_deleted_and_no_batch_for_who_is_gone(client, dataset, tmp_path, monkeypatch):
+    files = [send(client, dataset, "a.png", png())]
+    announced = {"folder": str(dataset), "name": "b.png", "size": 10, "modified": 1}
+    with nobody_at_work(tmp_path / "output"):
+        answers = [client.post("/uploads", json=announced), client.put(f"/uploads/{files[0]['identity']}", params={"folder": str(dataset), "offset": 0}, content=b"x")]
+    assert [answer.status_code for answer in answers] == [422, 422] and all("being deleted" in answer.json()["what"] for answer in answers)
+
+    @contextlib.contextmanager
+    def after_a_deletion(output, what):
+        """Between the click and the sign the person went."""
+        monkeypatch.setattr(Studio, "listing", lambda self, place: [])
+        yield
+
+    monkeypatch.setattr("ui.server.uploads.at_work", after_a_deletion)
+    answer = client.post(f"/uploads/batches/{BATCH}", json={"folder": str(dataset), "files": files})
+    assert answer.status_code == 422 and "not one of the dataset folders" in answer.json()["what"] and visible(dataset) == []

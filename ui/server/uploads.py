@@ -7,6 +7,7 @@ import re
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from core.errors import Refused, UserError
 from ui.studio import Studio
 
 BATCH = re.compile(r"[0-9a-f]{16,64}")
+RECEIVING = "receiving photos"
 MOST_BATCHES = 50  # whose receipts are kept for a page that asks late
 LONGEST_NAME = 4096
 
@@ -76,13 +78,18 @@ class Uploads:
     def progress(self, identity: str) -> Progress | None:
         return self._batches.get(identity)
 
-    def take_in(self, identity: str, batch: Batch) -> Progress:
-        """On a thread of its own; asked again for the same batch, the same progress. Returns at once. Raises Refused while somebody is deleted."""
+    def take_in(self, identity: str, batch: Batch, require_listed: Callable[[], object]) -> Progress:
+        """On a thread of its own; asked again for the same batch, the same progress. Returns at once. Raises Refused while somebody is deleted.
+
+        `require_listed` is asked once nobody can be deleted any more: the folder may be gone since the batch was announced.
+        """
         with self._changing:
             if identity in self._batches:
                 return self._batches[identity]
-            sign = contextlib.ExitStack()
-            sign.enter_context(at_work(self._output, "taking in photos"))
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(at_work(self._output, "taking in photos"))
+                require_listed()
+                sign = stack.pop_all()
             progress = self._batches[identity] = Progress()
             for old in list(self._batches)[:-MOST_BATCHES]:
                 del self._batches[old]
@@ -124,7 +131,8 @@ def add_upload_routes(app: FastAPI, studio: Studio) -> None:
     @app.post("/uploads")
     def announce(announced: Announced) -> Response:
         try:
-            identity, offset = _inbox(announced.folder).open(announced.name, announced.size, announced.modified, time.time())
+            with at_work(studio.store.root, RECEIVING):
+                identity, offset = _inbox(announced.folder).open(announced.name, announced.size, announced.modified, time.time())
         except UserError as error:
             return _said(error)
         return JSONResponse({"identity": identity, "offset": offset, "chunk": CHUNK})
@@ -135,7 +143,7 @@ def add_upload_routes(app: FastAPI, studio: Studio) -> None:
         if len(piece) > CHUNK:
             return _said(Refused(f"A piece has more than {CHUNK:,} bytes."))
         try:
-            return JSONResponse({"offset": await run_in_threadpool(_inbox(folder).append, identity, offset, piece)})
+            return JSONResponse({"offset": await run_in_threadpool(_append, folder, identity, offset, piece)})
         except WrongOffset as wrong:
             return JSONResponse({"offset": wrong.offset}, 409)
         except UserError as error:
@@ -146,8 +154,7 @@ def add_upload_routes(app: FastAPI, studio: Studio) -> None:
         try:
             if not BATCH.fullmatch(identity):
                 raise Refused("There is no such batch.")
-            _inbox(batch.folder)
-            found = uploads.take_in(identity, batch)
+            found = uploads.take_in(identity, batch, lambda: _inbox(batch.folder))
         except UserError as error:
             return _said(error)
         return JSONResponse(_shown(found, studio))
@@ -156,6 +163,10 @@ def add_upload_routes(app: FastAPI, studio: Studio) -> None:
     def progress(identity: str) -> Response:
         found = uploads.progress(identity)
         return JSONResponse(_shown(found, studio)) if found else _said(Refused("The studio was restarted meanwhile.", "", "Choose the files again; what has arrived is not sent twice."))
+
+    def _append(folder: str, identity: str, offset: int, piece: bytes) -> int:
+        with at_work(studio.store.root, RECEIVING):
+            return _inbox(folder).append(identity, offset, piece)
 
     def _inbox(folder: str) -> Inbox:
         """Raises Refused for a folder of no listing."""

@@ -22,7 +22,7 @@ READINESS = {"ready": "Go ahead.", "train for a test": "Good for a fast test; th
 
 # What a click can do about a finding.
 REMEDIES = {
-    "exclude": "Leave out", "crop": "Crop to the person", "turn": "Turn upright", "set trigger": "Set the trigger word", "shorten": "Shorten", "remove traits": "Remove the traits",
+    "exclude": "Leave out", "crop": "Crop to the person", "turn": "Turn upright", "straighten": "Straighten", "set trigger": "Set the trigger word", "shorten": "Shorten", "remove traits": "Remove the traits",
     "caption again": "Add what is measured",
 }  # fmt: skip
 
