@@ -154,7 +154,7 @@ def add_upload_routes(app: FastAPI, studio: Studio) -> None:
         try:
             if not BATCH.fullmatch(identity):
                 raise Refused("There is no such batch.")
-            found = uploads.take_in(identity, batch, lambda: _inbox(batch.folder))
+            found = uploads.take_in(identity, batch, lambda: _require_listed(batch.folder))
         except UserError as error:
             return _said(error)
         return JSONResponse(_shown(found, studio))
@@ -169,10 +169,12 @@ def add_upload_routes(app: FastAPI, studio: Studio) -> None:
             return _inbox(folder).append(identity, offset, piece)
 
     def _inbox(folder: str) -> Inbox:
-        """Raises Refused for a folder of no listing."""
+        _require_listed(folder)
+        return uploads.inbox(folder)
+
+    def _require_listed(folder: str) -> None:
         if folder not in studio.listing("dataset"):
             raise Refused("This is not one of the dataset folders.", "", "Choose one in the list, or create it.")
-        return uploads.inbox(folder)
 
 
 async def _body(request: Request) -> bytes:
