@@ -37,7 +37,9 @@ DEFAULT_DATASET = Path("data/subject")
 
 
 class LogReader:
-    """Reads each log once and from then on only what was added; a rewritten log is read anew."""
+    """Reads each log once and from then on only what was added; a rewritten log is read anew. Of the logs asked for, the last few are kept: an event takes about 1.4 KiB."""
+
+    MOST_LOGS = 8
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -49,12 +51,14 @@ class LogReader:
                 identity, size = _identity(log.file)
             except FileNotFoundError:
                 return []
-            known, offset, events = self._read.get(log.file, (identity, 0, []))
+            known, offset, events = self._read.pop(log.file, (identity, 0, []))
             if known != identity or size < offset:
                 offset, events = 0, []
             added, offset = log.read(offset)
             events = events + added
             self._read[log.file] = (identity, offset, events)
+            if len(self._read) > self.MOST_LOGS:
+                del self._read[next(iter(self._read))]
             return events
 
 

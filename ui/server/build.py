@@ -17,6 +17,8 @@ from ui.studio import Studio
 from ui.theme import CSS, HEAD, theme
 
 LARGEST_UPLOAD = "32mb"
+# Gradio keeps the whole form of every page load, 0.6 MiB, until there are more than so many. The one forgotten is the one unused for longest; should its tab still be open, everything is drawn anew there.
+MOST_TABS = 32
 
 
 def build_app(studio: Studio) -> fastapi.FastAPI:
@@ -32,6 +34,7 @@ def build_app(studio: Studio) -> fastapi.FastAPI:
     add_script_routes(app)
     add_run_routes(app, studio)
     page = build_page(studio).queue(default_concurrency_limit=8, max_size=200)
+    page.state_session_capacity = MOST_TABS
     gr.mount_gradio_app(
         app, page, path="/", theme=theme(), css=CSS, head=HEAD + SCRIPTS, footer_links=[], show_error=False, run_history=False, enable_monitoring=False, ssr_mode=False,
         mcp_server=False, pwa=False, allowed_paths=[], blocked_paths=[str(secrets_folder(studio.store.root).resolve())], max_file_size=LARGEST_UPLOAD,
