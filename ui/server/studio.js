@@ -1,4 +1,4 @@
-// What the page does in the browser by itself: tells a click to the server, filters the log, remembers what an hour costs, compares pictures, says when a run ends.
+// What the page does in the browser by itself: tells a click to the server, filters the log, remembers what an hour costs, compares pictures, says when a run ends and when the server is away.
 (() => {
   const element = (id) => document.getElementById(id);
   const saved = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
@@ -145,6 +145,22 @@
     element("notice-said").textContent = "";
     save(`studio-${kind}`, box.checked ? "on" : "off");
   }
+
+  // --- Clocks of the page fail silently while the server is away; this says so in words.
+  const SECONDS_BETWEEN = 5;
+  let missed = 0;
+  async function look() {
+    try { await fetch("healthz", { cache: "no-store" }); missed = 0; } catch { missed += 1; }
+    let line = element("server-away");
+    if (!line) {
+      line = Object.assign(document.createElement("div"), { id: "server-away" });
+      line.setAttribute("role", "alert");
+      document.body.append(line);
+    }
+    line.textContent = worded("away", { seconds: missed * SECONDS_BETWEEN });
+    line.style.display = missed >= 2 ? "block" : "none";
+  }
+  setInterval(look, 1000 * SECONDS_BETWEEN);
 
   // --- Notes that are being typed outlive a table that is drawn anew.
   const drafts = new Map();

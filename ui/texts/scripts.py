@@ -28,6 +28,8 @@ SAID = {
     "ended": "'{name}' has ended.",
     "ended_so": "'{name}' has ended: {how}.",
     "no_notices": "The browser does not allow notifications from this page.",
+    # The server is away.
+    "away": "No answer from the server for {seconds} s. A running training goes on by itself.",
     # Uploads.
     "lost": "The connection was lost. Choose the files again: what has arrived is not sent twice.",
     "logged_out": "You are logged out. Reload the page, log in, and choose the files again.",
