@@ -27,7 +27,7 @@ from tests.ui.running import HOST, RunningStudio, start_studio
 
 SECONDS_PER_STEP = 2
 SECONDS_PER_TAB = 300
-TICKS_PER_CALL = 30  # each call of the clocks stands for so many: what they do for an unchanged log is measured by the rest
+TICKS_PER_CALL = 60  # each call of the clocks stands for so many: what they do for an unchanged log is measured by the rest
 HOUR = 3600
 
 

@@ -17,8 +17,8 @@ from ui.studio import Studio
 from ui.theme import CSS, theme
 
 LARGEST_UPLOAD = "32mb"
-# Gradio keeps the whole form of every page load, 0.6 MiB, until there are more than so many. The one forgotten is the one unused for longest; should its tab still be open, everything is drawn anew there.
-MOST_TABS = 32
+# Gradio keeps the whole form of every page load, about 1 MiB with its plots, until there are more than so many. The one forgotten is the one unused for longest; should its tab still be open, everything is drawn anew there.
+MOST_TABS = 16
 
 
 def build_app(studio: Studio) -> fastapi.FastAPI:
