@@ -36,6 +36,6 @@ def test_hours_in_fast_forward_leave_no_memory_no_thread_and_no_file_behind(runn
             Tab(running, f"later{number}").leave()
         after = held()
     day.leave()
-    # Kept for good, these page loads would take 38 MiB.
+    # Kept for good, these page loads would take about 30 MiB.
     assert after["threads"] <= before["threads"] + 4 and after["open_files"] <= before["open_files"] + 10 and after["rss_mib"] <= before["rss_mib"] + 15, (before, after)
     assert len(running.studio.reader._read) <= LogReader.MOST_LOGS
