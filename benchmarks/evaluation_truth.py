@@ -26,7 +26,7 @@ from core.evaluation.perform import perform
 from core.evaluation.prompts import Prompt, prompts_file, read_prompts
 from core.evaluation.recommend import recommend
 from core.evaluation.scores import load_scores
-from core.events import RunEvent, RunFailed
+from core.events import FixedNoiseLoss, RunEvent, RunFailed
 from core.jobs import drain
 from core.pocket.demo import demo_scenes
 from core.pocket.people import scene_caption
@@ -54,7 +54,13 @@ def judge(fault: str, person: int, work: Path) -> dict[str, object]:
     scores = load_scores(f"truth-{fault}-{person}", store.root)
     assert scores is not None
     measures = {measure.name: (None if measure.value is None else round(measure.value, 3), measure.verdict) for measure in scores.configurations[0].measures}
-    return {"kind": "fault", "fault": fault, "person": person, "measures": measures, "seconds": round(time.monotonic() - began)}
+    return {"kind": "fault", "fault": fault, "person": person, "measures": measures, "loss": fixed_noise_of(name, store), "seconds": round(time.monotonic() - began)}
+
+
+def fixed_noise_of(name: str, store: RunStore) -> dict[str, list[float | None]]:
+    """Loss of trained and of held-out drawings over the run: whether a plant overtrained is told by this, not by the measures under test."""
+    found = [event for event in store.load(name).log.read()[0] if isinstance(event, FixedNoiseLoss)]
+    return {"trained": [round(event.loss, 4) for event in found], "held out": [event.held_out and round(event.held_out, 4) for event in found]}
 
 
 def compare_choice(fault: str, person: int, work: Path) -> dict[str, object]:

@@ -126,10 +126,3 @@ def write_note(name: str, text: str, store: RunStore) -> None:
         write_atomic(run.folder / NOTE_FILE, clean.encode("utf-8", "replace"))
     except OSError as error:
         raise storage_error(error, run.folder) from None
-
-
-def size_of(run: Run) -> int:
-    """Bytes of everything that deleting it would free; links are not followed."""
-    places = [run.folder, run.samples_folder, run.lora_file, run.transformer_only_file]
-    files = [file for place in places for file in ([place] if place.is_file() else place.rglob("*") if place.is_dir() else ())]
-    return sum(file.lstat().st_size for file in files if Path(file).is_file() and not file.is_symlink())

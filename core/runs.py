@@ -20,6 +20,8 @@ from core.errors import Refused, UserError
 from core.events import HELD_OUT_PHASE, TERMINAL, RunEvent, parse_event
 from core.settings import RUN_NAME_PATTERN, Settings
 
+# Of a name: the grid its model card shows.
+CARD_GRID_SUFFIX = "-grid.png"
 CHECKPOINT_PATTERN = re.compile(r"^step-(\d{6,})$")
 StoppedBy = Literal["person", "shutdown"]
 RESERVED_NAMES = frozenset({"samples", "analysis"})
@@ -85,6 +87,10 @@ class Run:
         """Every LoRA file made from this run, with its model card: the last step, its twin, and checkpoints that were recommended."""
         loras = [self.lora_file, self.transformer_only_file, *sorted(self.output.glob(f"{self.name}-step-*.safetensors"))]
         return [file for lora in loras for file in (lora, lora.with_suffix(".md")) if file.exists()]
+
+    def card_grids(self) -> list[Path]:
+        """Pictures of the person beside its model cards, where they were asked for."""
+        return sorted({*self.output.glob(f"{self.name}{CARD_GRID_SUFFIX}"), *self.output.glob(f"{self.name}-step-*{CARD_GRID_SUFFIX}")})
 
     @property
     def samples_folder(self) -> Path:

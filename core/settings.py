@@ -148,6 +148,7 @@ class EvaluationSettings(Section):
     face_model: str = setting("", "Face network", "An ArcFace-family .onnx file that tells who a face is instead of SFace; needs onnxruntime. The usual ones are licensed for non-commercial research only.", place="evaluator")
     text_image_model: str = setting("", "CLIP or SigLIP", "A folder with CLIP or SigLIP that tells whether a picture shows what its prompt says. CLIP ViT-L/14 is MIT, SigLIP 2 Apache 2.0.", place="evaluator")
     image_model: str = setting("", "DINOv2", "A folder with DINOv2 (Apache 2.0) that tells how different two pictures are. Without it their coarse colours do.", place="evaluator")
+    card_grid: bool = setting(False, "Grid in the model card", "Puts the drawn grid beside the model card of a recommended LoRA and into it. Its pictures show the person. Off: the card has numbers only.")
 
 
 class Settings(Section):

@@ -19,7 +19,7 @@ from core.runs import Run, RunStore
 from core.trash import Trash
 
 # In the cache, but of drawn people only, and costly to make again.
-DRAWN_PEOPLE = frozenset({"pocket", "scorecard"})
+DRAWN_PEOPLE = frozenset({"pocket", "scorecard", "evaluation-truth", "early-stop"})
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ def traces_of(folder: Path, analysis: Path, cache: Path, store: RunStore) -> Tra
     photos, captions, stays = _files_of(folder)
     goes = (
         _trace("strength grids", _grids_of(folder, runs, [run.name for run in deleted if run.name not in store.names()], store)),
+        _trace("grids of model cards", [picture for run in runs for picture in run.card_grids()]),
         _trace("samples", [run.samples_folder for run in runs]),
         _trace("runs with their checkpoints", [run.folder for run in runs]),
         _trace("deleted runs with their LoRAs", [run.place for run in deleted]),

@@ -111,7 +111,7 @@ def _folders_of(output: Path, name: str) -> dict[str, Path]:
 
 def _parts(run: Run) -> dict[str, Path]:
     """Those that are there; the folder with the run's record last, so that a move that was cut off leaves a run that can be deleted again."""
-    there = {file.name: file for file in run.published_files()} | {part: path for part, path in _folders_of(run.output, run.name).items() if path.exists()}
+    there = {file.name: file for file in (*run.published_files(), *run.card_grids())} | {part: path for part, path in _folders_of(run.output, run.name).items() if path.exists()}
     return {part: there[part] for part in sorted(there, key=lambda part: part == "run")}
 
 

@@ -7,10 +7,11 @@ from html import escape
 from urllib.parse import quote
 
 from core.evaluation.compare import Evaluation, headline_words
-from core.evaluation.grid import FINAL, strength_label
+from core.evaluation.grid import FINAL, SHEET_FILE, strength_label
 from core.evaluation.recommend import UNKNOWN_STEP, Candidate, Recommendation
 from core.evaluation.sheet import measures_table
 from core.evaluation.twin import TwinVerdict
+from core.runs import CARD_GRID_SUFFIX
 from ui.texts import evaluation as texts
 
 
@@ -27,6 +28,9 @@ def recommendation_card(evaluation: Evaluation | None) -> str:
         return f'<div class="verdict fix choice" role="status"><b>{texts.NONE_GOOD}</b><p>{escape(found.why)}</p>{_candidate_words(texts.NEAREST, found.least_bad)}</div>'
     file = evaluation.choice.file
     links = f'<a href="lora/{quote(file)}" download="{escape(file, quote=True)}">{texts.DOWNLOAD}</a><a href="card/{quote(file)}" download>{texts.CARD}</a>'
+    if evaluation.grid.request.card_grid:
+        name = escape(file.removesuffix(".safetensors") + CARD_GRID_SUFFIX, quote=True)
+        links += f'<a href="pictures/evaluations/{quote(evaluation.grid.name)}/{SHEET_FILE}" download="{name}">{texts.CARD_GRID}</a>'
     head = f"<b>{_name(found.chosen)}</b><span>{texts.LIKENESS.format(mean=found.chosen.likeness, error=found.chosen.likeness_error)}</span><span>{texts.SCORE.format(mean=found.chosen.score, error=found.chosen.error)}</span>"
     return f'<div class="verdict ready choice" role="status">{head}<p>{escape(found.why)}</p>{_runner_up(found)}<p class="links">{links}</p></div>'
 

@@ -51,13 +51,6 @@ def measure(file: Path, reader: FaceReader | None) -> Measures:
     )  # fmt: skip
 
 
-def forget_measures(files: Sequence[Path], cache: Path) -> None:
-    """Remove what is kept of these photos, embeddings included, by whatever reader."""
-    for file in files:
-        for kept in cache.glob(f"{_content_of(file)}-*.json"):
-            kept.unlink(missing_ok=True)
-
-
 def _measured(sample: Sample, reader: FaceReader | None, cache: Path) -> Measures | Problem:
     try:
         kept = cache / f"{_content_of(sample.image)}-{_reader_key(reader)}.json"

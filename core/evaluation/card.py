@@ -1,4 +1,4 @@
-"""The model card: a README beside the LoRA file that says what it is, how to use it and how well it did. Plain Markdown, numbers instead of pictures."""
+"""The model card: a README beside the LoRA file that says what it is, how to use it and how well it did. Plain Markdown, numbers instead of pictures unless asked."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from core.settings import Settings, flatten
 PRIVATE_SETTINGS = frozenset({"run.output", "run.warm_start", "model.path", "dataset.folder", "regularization.folder", "evaluation.face_model", "evaluation.text_image_model", "evaluation.image_model"})
 
 
-def card_of(file: LoraFile, found: Recommendation, scores: GridScores, grid: StrengthGrid, settings: Settings | None) -> str:
-    """With Hugging Face's front matter."""
+def card_of(file: LoraFile, found: Recommendation, scores: GridScores, grid: StrengthGrid, settings: Settings | None, picture: str = "") -> str:
+    """With Hugging Face's front matter. `picture` is the name of the grid that lies beside it, where its pictures are wanted."""
     chosen = found.chosen
     assert chosen is not None
     trigger, prompt = file.trigger_word, _example(grid, file.trigger_word)
@@ -32,6 +32,8 @@ def card_of(file: LoraFile, found: Recommendation, scores: GridScores, grid: Str
         f"On {len(grid.request.prompts)} prompts with {grid.request.seeds_each} seeds each, {grid.request.width} x {grid.request.height}, {grid.request.num_inference_steps} steps, guidance {grid.request.guidance_scale:g}.",
     ]  # fmt: skip
     lines += [f"Not measured: {name} ({reason})." for name, reason in _missing(chosen.source, chosen.strength, scores)]
+    if picture:
+        lines += ["", "## Pictures", "", f"![Prompts down, strengths across](<{picture}>)"]
     if settings:
         lines += ["", "## Settings", "", "| setting | value |", "|---|---|", *(f"| {key} | {_cell(value)} |" for key, value in flatten(settings).items() if key not in PRIVATE_SETTINGS)]
     return "\n".join(lines) + "\n"

@@ -36,7 +36,7 @@ class GridRequest(Value):
     """What to draw: every prompt with every seed and source at every strength. `lora` is a file name in the output folder.
 
     `kinds` says what each prompt tests; `dataset` is the folder of the person's photos, empty where it is not known; the three models are files of networks
-    it is measured with besides the shipped ones; `prompt_seeds` is the first seed of each, by default `seed` and the numbers after it.
+    it is measured with besides the shipped ones; `card_grid` puts its pictures into the model card; `prompt_seeds` is the first seed of each, by default `seed` and the numbers after it.
     """
 
     lora: str
@@ -49,6 +49,7 @@ class GridRequest(Value):
     face_model: str = ""
     text_image_model: str = ""
     image_model: str = ""
+    card_grid: bool = False
     prompt_seeds: tuple[int, ...] = ()
     seeds_each: int = Field(1, ge=1, le=8)
     sources: tuple[str, ...] = Field((FINAL,), min_length=1, max_length=64)

@@ -26,7 +26,7 @@ class EvaluationJob(Value):
 
 
 def grid_request(settings: Settings, lora: str, prompts: Sequence[Prompt], strengths: tuple[float, ...], measured_by: EvaluationSettings | None = None) -> GridRequest:
-    """A grid drawn as the run's samples are; {trigger} and {class} in the prompts are filled in. `measured_by` is today's choice of networks, by default the run's."""
+    """A grid drawn as the run's samples are; {trigger} and {class} in the prompts are filled in. `measured_by` is today's choice of networks and of pictures in the card, by default the run's."""
     dataset, sampling, networks = settings.dataset, settings.sampling, measured_by or settings.evaluation
     return GridRequest(
         lora=lora,
@@ -39,6 +39,7 @@ def grid_request(settings: Settings, lora: str, prompts: Sequence[Prompt], stren
         face_model=networks.face_model,
         text_image_model=networks.text_image_model,
         image_model=networks.image_model,
+        card_grid=networks.card_grid,
         strengths=strengths,
         seed=sampling.seed,
         width=sampling.width or dataset.resolution,

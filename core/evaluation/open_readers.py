@@ -14,6 +14,7 @@ from core.evaluation.flexibility import COARSE_COLOURS, DRAWINGS
 from core.evaluation.grid import GridRequest
 from core.evaluation.readings import ImageVectors, PictureReader
 from core.identity.faces import FACE_WEIGHTS, FaceReader, SceneReader, open_face_reader
+from core.identity.onnx_faces import LICENCE_NOTICE, OnnxFaces
 
 
 @dataclass(frozen=True)
@@ -41,21 +42,22 @@ class Readers:
 def open_readers(request: GridRequest, pictures: Sequence[Image.Image], cache: Path) -> Readers:
     """`pictures` tell photographs from drawings. Raises UserError for a network that was asked for and cannot run."""
     faces, reason = _faces(request, pictures)
-    notes = []
-    if isinstance(faces, SceneReader):
-        adherence: AdherenceReader | None = SceneAdherence(faces)
-    elif request.text_image_model:
-        from core.evaluation.text_image import TextImage
-
-        adherence = TextImage(Path(request.text_image_model))
-    else:
-        adherence = None
     images: ImageVectors | None = None
     if request.image_model:
         from core.evaluation.image_vectors import DinoVectors
 
         images = DinoVectors(Path(request.image_model))
-    return Readers(PictureReader(faces, images, cache), adherence, reason, tuple(notes))
+    return Readers(PictureReader(faces, images, cache), _adherence(request, faces), reason, (LICENCE_NOTICE,) if isinstance(faces, OnnxFaces) else ())
+
+
+def _adherence(request: GridRequest, faces: FaceReader | None) -> AdherenceReader | None:
+    if isinstance(faces, SceneReader):
+        return SceneAdherence(faces)
+    if not request.text_image_model:
+        return None
+    from core.evaluation.text_image import TextImage
+
+    return TextImage(Path(request.text_image_model))
 
 
 def _faces(request: GridRequest, pictures: Sequence[Image.Image]) -> tuple[FaceReader | None, str]:
@@ -65,7 +67,5 @@ def _faces(request: GridRequest, pictures: Sequence[Image.Image]) -> tuple[FaceR
     except UserError as error:
         return None, f"Faces were not read. {error.what} {error.fix}"
     if request.face_model and not isinstance(faces, SceneReader):
-        from core.identity.onnx_faces import OnnxFaces
-
         return OnnxFaces(faces, Path(request.face_model)), ""
     return faces, ""

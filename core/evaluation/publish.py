@@ -1,4 +1,4 @@
-"""Writes the recommendation where it is used: into the LoRA file's metadata, and as a model card beside it. No photo, no path, no secret."""
+"""Writes the recommendation where it is used: into the LoRA file's metadata, and as a model card beside it. No photo and no picture unless asked, no path, no secret."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from pathlib import Path
 
 from core.durable import write_atomic
 from core.evaluation.card import card_of
-from core.evaluation.grid import FINAL, StrengthGrid
+from core.evaluation.grid import FINAL, SHEET_FILE, StrengthGrid, evaluations_folder
 from core.evaluation.recommend import UNKNOWN_STEP, Candidate, Recommendation
 from core.evaluation.run_of import run_of
 from core.evaluation.scores import GridScores
 from core.evaluation.sources import read_source
 from core.flux.lora_file import OWN_METADATA, LoraFile, read_lora_header, save_lora_file
+from core.runs import CARD_GRID_SUFFIX
 
 CARD_SUFFIX = ".md"
 
@@ -25,7 +26,13 @@ def publish(found: Recommendation, scores: GridScores, grid: StrengthGrid, outpu
     weights = read_source(found.chosen.source, lora, output)
     file = save_lora_file(output / name, weights.transformer | weights.encoder, 1.0, metadata_with(lora, found.chosen))
     run = run_of(grid.request.lora, output)
-    write_atomic(file.path.with_suffix(CARD_SUFFIX), card_of(file, found, scores, grid, run.settings if run else None).encode())
+    picture = file.path.with_name(file.path.stem + CARD_GRID_SUFFIX)
+    if grid.request.card_grid:
+        write_atomic(picture, (evaluations_folder(output) / grid.name / SHEET_FILE).read_bytes())
+    else:
+        picture.unlink(missing_ok=True)  # an earlier choice may have asked for it
+    card = card_of(file, found, scores, grid, run.settings if run else None, picture.name if grid.request.card_grid else "")
+    write_atomic(file.path.with_suffix(CARD_SUFFIX), card.encode())
     return name
 
 

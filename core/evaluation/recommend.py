@@ -10,15 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from core.evaluation.copies import MOST_COPIES
 from core.evaluation.flexibility import adherence_gain
-from core.evaluation.person_measures import LEAST_FACE_RATE, LEAST_POSE, WEAK, counted_likeness, of_the_person
+from core.evaluation.person_measures import counted_likeness, of_the_person
 from core.evaluation.scores import Configuration, GridScores
-from core.evaluation.surface import LEAST_SHARPNESS, LEAST_SKIN
 from core.evaluation.values import Value
 
 LIKENESS_WEIGHT, ADHERENCE_WEIGHT, BRITTLENESS_WEIGHT = 0.7, 0.3, 0.25
@@ -26,11 +23,8 @@ LARGEST_LIKENESS = 1.1
 BOOTSTRAPS, BOOTSTRAP_SEED = 1000, 20251128
 # The step of a file that no run here tells of: its strengths are compared among themselves.
 UNKNOWN_STEP = 1
-# Measure, whether it must be above or below, and where. What was not measured closes no gate.
-GATES: tuple[tuple[str, Literal["least", "most"], float], ...] = (
-    ("likeness", "least", WEAK), ("face rate", "least", LEAST_FACE_RATE), ("carbon copy", "most", MOST_COPIES), ("pose obedience", "least", LEAST_POSE),
-    ("skin detail", "least", LEAST_SKIN), ("sharpness", "least", LEAST_SHARPNESS),
-)  # fmt: skip
+# A measure of these that calls a fault closes the gate, so that what the page calls a fault and what keeps a LoRA back are one. What was not measured closes none.
+GATES = ("likeness", "face rate", "carbon copy", "pose obedience", "skin detail", "sharpness", "prompt adherence")
 
 
 class Candidate(Value):
@@ -79,7 +73,7 @@ def recommend(scores: GridScores, steps: Mapping[str, int]) -> Recommendation:
     draws = _draws(*next(iter(tables.values())).utility_PS.shape)
     boot = {key: _score(table.utility_PS[draws], table.likeness_PS[draws]) for key, table in tables.items()}
     plain = {key: float(_score(table.utility_PS[None], table.likeness_PS[None])[0]) for key, table in tables.items()}
-    failed = {key: _failed(_configuration(scores, key), least) for key in tables}
+    failed = {key: _failed(_configuration(scores, key)) for key in tables}
     passing = [key for key in tables if not failed[key]]
     pool = passing or [key for key in tables if len(failed[key]) == min(map(len, failed.values()))]
     best = max(pool, key=lambda key: plain[key])
@@ -151,14 +145,8 @@ def _configuration(scores: GridScores, key: tuple[str, float]) -> Configuration:
     return next(found for found in scores.configurations if (found.source, found.strength) == key)
 
 
-def _failed(configuration: Configuration, least_adherence: float | None) -> tuple[str, ...]:
-    gates = [*GATES, *([("prompt adherence", "least", least_adherence)] if least_adherence is not None else [])]
-    failed = []
-    for name, side, threshold in gates:
-        value = configuration.measure(name).value
-        if value is not None and (value < threshold if side == "least" else value > threshold):
-            failed.append(name)
-    return tuple(failed)
+def _failed(configuration: Configuration) -> tuple[str, ...]:
+    return tuple(name for name in GATES if configuration.measure(name).verdict == "bad")
 
 
 def _words(chosen: Candidate, best: Candidate, equals: int, gated: int) -> str:

@@ -73,9 +73,6 @@ class Reference:
         threshold = max(LEAST_COPY_COSINE, self.usual_nearest + COPY_ABOVE_USUAL)
         return threshold if threshold <= LARGEST_COPY_COSINE else None
 
-    def count_at(self, angle: Angle) -> int:
-        return sum(angle_of(yaw) == angle for yaw in self.yaws_N.tolist())
-
 
 @dataclass(frozen=True)
 class NearestPhoto:
@@ -130,12 +127,6 @@ def likeness_at_angle(reference: Reference, reading: FaceReading) -> float:
     if near.sum() < FEWEST_AT_ANGLE:
         return likeness(reference, reading.embedding)
     return _calibrated(_nearest_mean(reference.embeddings_ND[near] @ reading.embedding), reference.baseline_by_angle[reading.angle], reference.stranger)
-
-
-def own_likeness(reference: Reference) -> np.ndarray:
-    """Each photo's likeness to the others, (N,); the median is 1 by construction."""
-    cosines = reference.embeddings_ND @ reference.embeddings_ND.T
-    return np.array([_calibrated(_nearest_mean(np.delete(row, i)), reference.baseline, reference.stranger) for i, row in enumerate(cosines)])
 
 
 def nearest_photo(reference: Reference, embedding: np.ndarray) -> NearestPhoto:

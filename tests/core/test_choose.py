@@ -14,8 +14,9 @@ from core.evaluation.choose import first_look_name
 from core.evaluation.compare import as_json, as_text, evaluations_of, headline_words, table_rows
 from core.evaluation.evaluate import evaluate
 from core.evaluation.grid import GridRequest, load_grid
-from core.evaluation.job import EvaluationJob, load_job, save_job
+from core.evaluation.job import EvaluationJob, grid_request, load_job, save_job
 from core.evaluation.perform import perform
+from core.evaluation.prompts import Prompt
 from core.evaluation.publish import publish
 from core.evaluation.recommend import Candidate, Recommendation
 from core.evaluation.scores import load_scores
@@ -23,7 +24,7 @@ from core.evaluation.twin import compare_twins, load_twins
 from core.events import RunFinished, RunStopped
 from core.flux.lora_file import load_lora_weights, read_lora_header
 from core.runs import RunStore
-from core.settings import POCKET_FLUX
+from core.settings import POCKET_FLUX, EvaluationSettings
 from tests.conftest import short_settings
 from tests.core.scores import picture, table
 from tests.core.training import go, run_of
@@ -92,12 +93,28 @@ def test_the_choice_is_written_into_metadata_and_card_and_the_weights_are_those_
     file = read_lora_header(run.output / name)
     assert file.own["recommended"] == {"strength": 0.8, "likeness": 0.86, "likeness_error": 0.03} and file.own["step"] == step and file.trigger_word == "ohwx"
     weights = load_lora_weights(file)
+    assert "strength 0.8" in file.metadata["modelspec.usage_hint"] and "ohwx" in file.metadata["modelspec.usage_hint"]
     assert all(torch.equal(weights[key], before[key]) for key in before) is (source == "final")
     card = (run.output / name).with_suffix(".md").read_text()
     assert "strength 0.8" in card and "`ohwx`" in card and "0.86 +- 0.03" in card and "| lora.rank | 4 |" in card and "Not measured: skin detail" in card
     with safetensors.safe_open(run.output / name, "pt") as opened:
         said = card + json.dumps(opened.metadata())
     assert not re.search(rf"{re.escape(str(tmp_path))}|/photos|{re.escape(run.settings.dataset.folder)}|presets/pocket", said)
+
+
+def test_the_card_shows_pictures_only_when_asked_and_takes_them_back(run, tmp_path):
+    grid, scores = scored(run, tmp_path, ("final",))
+    chosen = Candidate(source="final", step=4, strength=0.8, score=0.9, error=0.02, behind=0.0, likeness=0.86, likeness_error=0.03)
+    found = Recommendation(chosen=chosen, runner_up=None, least_bad=None, margin=None, why="It has the highest score.", candidates=(chosen,))
+    card, picture = run.lora_file.with_suffix(".md"), run.output / "short-grid.png"
+    assert grid_request(run.settings, run.lora_file.name, [Prompt("a")], (1.0,)).card_grid is False
+    publish(found, scores, grid, run.output)
+    assert "![" not in card.read_text() and not picture.exists()
+    asked = grid_request(run.settings, run.lora_file.name, [Prompt("a")], (1.0,), EvaluationSettings(card_grid=True)).card_grid
+    publish(found, scores, grid.model_copy(update={"request": grid.request.model_copy(update={"card_grid": asked})}), run.output)
+    assert "(<short-grid.png>)" in card.read_text() and picture.read_bytes() == (run.output / "evaluations" / "g" / "grid.png").read_bytes()
+    publish(found, scores, grid, run.output)
+    assert "![" not in card.read_text() and not picture.exists()
 
 
 def test_a_lora_without_text_encoder_has_no_twin(run, tmp_path):

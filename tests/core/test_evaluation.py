@@ -172,6 +172,8 @@ def test_strengths_out_of_range_are_refused(text):
 
 def test_the_shipped_prompts_ask_for_the_person_and_vary():
     prompts = read_prompts()
+    assert {prompt.kind for prompt in prompts} == {"front", "three-quarter", "profile", "full body", "clothes", "light", "expression", "style", "class", "two people"} and len({prompt.text for prompt in prompts}) == len(prompts)
+    assert sum(prompt.kind == "class" for prompt in prompts) >= 2 and all("{class}" in prompt.text for prompt in prompts)
     assert len(prompts) >= 4 and all(("{trigger}" in prompt.text) is (prompt.kind != "class") for prompt in prompts)
     assert fill([Prompt("{trigger} {class} {other}")], "ohwx", "woman") == ("ohwx woman {other}",)
 

@@ -4,13 +4,29 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import BitImageProcessor, CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer, Dinov2Config, Dinov2Model
+from transformers import (
+    BitImageProcessor,
+    CLIPConfig,
+    CLIPImageProcessor,
+    CLIPModel,
+    CLIPProcessor,
+    CLIPTokenizer,
+    Dinov2Config,
+    Dinov2Model,
+    SiglipConfig,
+    SiglipImageProcessor,
+    SiglipModel,
+    SiglipProcessor,
+    T5Tokenizer,
+)
 
 from core.errors import UserError
+from core.evaluation.grid import GridRequest
 from core.evaluation.image_vectors import DinoVectors
-from core.evaluation.text_image import CLIP_SCALE, TextImage
+from core.evaluation.open_readers import open_readers
+from core.evaluation.text_image import CLIP_SCALE, SIGLIP_SCALE, TextImage
 from core.identity.faces import FACE_WEIGHTS
-from core.identity.onnx_faces import OnnxFaces
+from core.identity.onnx_faces import LICENCE_NOTICE, OnnxFaces
 from core.identity.photo_faces import PhotoFaces, upright_crop
 from core.settings import POCKET_FLUX
 
@@ -30,6 +46,17 @@ def clip(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def siglip(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("siglip")
+    torch.manual_seed(0)
+    tokenizer = T5Tokenizer.from_pretrained(f"{POCKET_FLUX}/tokenizer_2")
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    SiglipModel(SiglipConfig(text_config={**sizes, "vocab_size": len(tokenizer), "projection_size": 32}, vision_config={**sizes, "image_size": 32, "patch_size": 16})).save_pretrained(folder)
+    SiglipProcessor(SiglipImageProcessor(size={"height": 32, "width": 32}), tokenizer).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
 def dino(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dino")
     torch.manual_seed(0)
@@ -44,6 +71,15 @@ def test_clip_gives_the_cosine_of_its_own_features(clip):
     found = model(**processor(text=["a red shirt"], images=[PICTURE], return_tensors="pt", padding="max_length", max_length=77))
     expected = (found.logits_per_image / model.logit_scale.exp()).item()
     assert judge.score(PICTURE, "a red shirt") == pytest.approx(expected, abs=1e-5) and judge.scale == CLIP_SCALE
+
+
+def test_siglip_gives_the_probability_of_its_own_logit(siglip):
+    judge = TextImage(siglip)
+    model, processor = SiglipModel.from_pretrained(siglip), SiglipProcessor.from_pretrained(siglip, backend="pil")
+    found = model(**processor(text=["a red shirt"], images=[PICTURE], return_tensors="pt", padding="max_length", max_length=64))
+    image, text = (torch.nn.functional.normalize(part) for part in (found.image_embeds, found.text_embeds))
+    expected = 1 / (1 + np.exp(-((image @ text.T).item() * np.exp(model.logit_scale.item()) + model.logit_bias.item())))
+    assert judge.score(PICTURE, "a red shirt") == pytest.approx(expected, abs=1e-5) and judge.scale == SIGLIP_SCALE
 
 
 def test_dino_gives_unit_vectors_that_tell_pictures_apart(dino):
@@ -81,4 +117,8 @@ def test_an_onnx_network_sees_the_aligned_face_in_its_range(tmp_path):
     face = faces.find(photo)[0]
     crop = (upright_crop(photo, face).astype(float) - 127.5) / 127.5
     quarters = crop.reshape(2, 56, 2, 56, 3).mean(axis=(1, 3)).transpose(2, 0, 1).flatten()
+    request = GridRequest(lora="a.safetensors", model_path="none", prompts=("a",), face_model=str(tmp_path / "tiny.onnx"))
+    readers = open_readers(request, [photo], tmp_path)
+    assert readers.notes == (LICENCE_NOTICE,) and "tiny.onnx" in readers.names[0]
+    assert open_readers(request.model_copy(update={"face_model": ""}), [photo], tmp_path).notes == ()
     assert np.allclose(faces.embed(photo, face), quarters / np.linalg.norm(quarters), atol=1e-4)

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from core.analyzer import face_checks
 from core.analyzer.analyze import Faces, _face_findings, analyze
-from core.analyzer.measure import forget_measures, measure, measure_all
+from core.analyzer.measure import measure, measure_all
 from core.analyzer.photo import Measures, Person
 from core.analyzer.report import read_report
 from core.dataset.folder import Problem, open_dataset
@@ -177,8 +177,6 @@ def test_a_second_look_measures_nothing_and_a_damaged_entry_is_measured_again(ph
         assert list(measure_all(samples, None, cache)) == first
     next(cache.glob("*.json")).write_text("{")
     assert list(measure_all(samples, None, cache)) == first
-    forget_measures([sample.image for sample in samples[:2]], cache)
-    assert len(list(cache.glob("*.json"))) == 4
 
 
 def test_sharpness_and_light_are_not_read_from_a_drawing_whose_face_nobody_located(tmp_path):

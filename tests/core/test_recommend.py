@@ -59,6 +59,18 @@ def test_what_fails_a_gate_is_not_recommended_however_alike_it_is(fields, gate):
     assert gate in next(candidate for candidate in found.candidates if candidate.strength == 1.2).failed
 
 
+@pytest.mark.parametrize(("copies", "verdict", "failed"), [(1, "watch", ()), (2, "bad", ("carbon copy",))])
+def test_the_gate_closes_exactly_where_the_measure_calls_a_fault(copies, verdict, failed):
+    """One picture of sixteen is 6 %, above the line for several, and may be chance: neither says fault."""
+
+    def make(prompt, seed):
+        copied = {"copied": ("face",), "copy_of": "a"} if 2 * prompt + seed < copies else {}
+        return picture(prompt, seed, "final", 1.0, 0.9, **copied)
+
+    scores = table({("final", 1.0): make}, prompts=8)
+    assert scores.configurations[0].measure("carbon copy").verdict == verdict and recommend(scores, STEPS).candidates[0].failed == failed
+
+
 def test_missing_faces_fail_their_gate_and_count_as_no_likeness():
     cells = {("final", 1.0): lambda p, s: picture(p, s, "final", 1.0, None if p == 0 else 0.9, angle=None), ("final", 0.8): noisy("final", 0.8, 0.8)}
     found = recommend(table(cells), STEPS)

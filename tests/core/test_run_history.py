@@ -2,7 +2,7 @@ import pytest
 
 from core.errors import Refused, UserError
 from core.events import FixedNoiseLoss, RunFailed, RunFinished, RunStarted, RunStopped, StepDone
-from core.run_history import account_of, differences, note_of, preset_of, preset_settings, size_of, write_note
+from core.run_history import account_of, differences, note_of, preset_of, preset_settings, write_note
 from core.runs import RunStore
 from core.settings import parse_settings
 
@@ -62,13 +62,3 @@ def test_a_note_is_kept_as_text_and_a_long_one_refused(store):
         write_note("anna", "x" * 2001, store)
     with pytest.raises(UserError):
         write_note("../anna", "x", store)
-
-
-def test_the_size_is_what_deleting_would_free(store, tmp_path):
-    run = run_with(store)
-    run.lora_file.write_bytes(b"x" * 1000)
-    run.samples_folder.mkdir(parents=True)
-    (run.samples_folder / "a.webp").write_bytes(b"x" * 200)
-    (tmp_path / "big").write_bytes(b"x" * 9999)
-    (run.folder / "link").symlink_to(tmp_path / "big")
-    assert size_of(run) == 1200 + (run.folder / "run.json").stat().st_size

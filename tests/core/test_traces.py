@@ -20,8 +20,9 @@ from core.trash import Trash
 
 
 @pytest.fixture
-def house(tmp_path):
+def house(tmp_path, monkeypatch):
     """Anna and Berta, each with photos, a run, samples, a grid, a report and a LoRA; the cache is everybody's."""
+    monkeypatch.setattr("core.tasks.CACHE_FOLDER", tmp_path / "data" / "cache")  # else a purge empties the checkout's own
     store = RunStore(tmp_path / "output")
     for name in ("anna", "berta"):
         folder = create_subject(name, tmp_path / "data")
@@ -35,13 +36,13 @@ def house(tmp_path):
         state = run.checkpoints_folder / "step-000002" / "state.json"
         state.write_text(f'{{"dataset": "{folder}"}}')
         card, class_caption = run.lora_file.with_suffix(".md"), folder.with_name(f"{name}-class") / "class-000.txt"
-        for file in (run.samples_folder / "a.webp", run.lora_file, card, class_caption, analysis_folder(store.root, str(folder)) / "report.json"):
+        for file in (run.samples_folder / "a.webp", run.lora_file, card, run.output / f"{run.name}-grid.png", class_caption, analysis_folder(store.root, str(folder)) / "report.json"):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(name.encode())
         save_grid(StrengthGrid(name=f"{name}-grid", request=GridRequest(lora=run.lora_file.name, model_path="x", prompts=("a",))), store.root)
         (evaluations_folder(store.root) / f"{name}-run-0102-030405").mkdir()
         (evaluations_folder(store.root) / f"{name}-run-0102-030405" / "events.jsonl").touch()
-    for place in ("latents", "embeddings", "faces", "pocket"):
+    for place in ("latents", "embeddings", "faces", "pocket", "evaluation-truth"):
         (tmp_path / "data" / "cache" / place).mkdir(parents=True)
         (tmp_path / "data" / "cache" / place / "x.safetensors").write_bytes(b"cached")
     return tmp_path, store
@@ -61,7 +62,7 @@ def test_what_is_kept_is_counted_and_nothing_is_changed(house):
     before = everything(house[0])
     found = traces(house)
     assert {trace.what: trace.files for trace in found.goes} == {
-        "strength grids": 2, "samples": 1, "runs with their checkpoints": 3, "analyses": 1, "encoded photos and captions, of everybody": 3,
+        "strength grids": 2, "grids of model cards": 1, "samples": 1, "runs with their checkpoints": 3, "analyses": 1, "encoded photos and captions, of everybody": 3,
         "class photos drawn for the person, with captions made of the person's": 1, "originals, deleted photos, half-sent files": 1, "captions": 1, "photos": 1,
     }  # fmt: skip
     assert next(trace for trace in found.goes if trace.what == "captions").bytes == len("anna on a photo")
@@ -72,10 +73,10 @@ def test_nothing_of_the_person_is_left_and_everything_of_the_other_is(house):
     root, _ = house
     before = everything(root)
     events = list(purge(traces(house), with_loras=False))
-    assert isinstance(events[-1], RunFinished) and len(events) == 10
+    assert isinstance(events[-1], RunFinished) and len(events) == 11
     gone = before - everything(root)
     assert {path for path in everything(root) if "anna" in path} == {"output/anna-run.safetensors", "output/anna-run.md"}
-    assert not any("berta" in path or "pocket" in path for path in gone)
+    assert not any("berta" in path or "pocket" in path or "evaluation-truth" in path for path in gone)
     assert not any(b"anna" in path.read_bytes() for path in root.rglob("*") if path.is_file() and path.stem != "anna-run")
     assert traces(house, "berta").loras.files == 2
 
@@ -122,7 +123,6 @@ def test_it_is_refused_while_something_runs(house):
 
 
 def test_it_runs_as_a_job_with_a_log_without_the_persons_name(house, monkeypatch):
-    monkeypatch.setattr("core.tasks.CACHE_FOLDER", house[0] / "data" / "cache")
     worker = Worker()
     start(house, worker)
     assert worker.wait(20) and not (house[0] / "data" / "anna").exists()
@@ -131,7 +131,6 @@ def test_it_runs_as_a_job_with_a_log_without_the_persons_name(house, monkeypatch
 
 
 def test_a_disk_that_refuses_is_said_and_it_can_be_asked_for_again(house, monkeypatch):
-    monkeypatch.setattr("core.tasks.CACHE_FOLDER", house[0] / "data" / "cache")
     whole = shutil.rmtree
 
     def refuse(path):
@@ -163,7 +162,7 @@ def test_deleted_and_waiting_runs_of_a_person_go_with_the_person_and_others_stay
         queue.add(parse_settings({"run.name": f"{name}-next", "dataset.folder": str(root / "data" / name)}), "fast")
         trash.delete(f"{name}-run")
     found = {trace.what: trace.files for trace in traces(house).goes}
-    assert found["deleted runs with their LoRAs"] == 7 and found["strength grids"] == 2
+    assert found["deleted runs with their LoRAs"] == 8 and found["strength grids"] == 2
     worker = Worker()
     start_purge(worker, str(root / "data" / "anna"), False, store)
     assert worker.wait(20) and purge_log(store).ended().kind == "finished"

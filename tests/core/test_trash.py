@@ -9,13 +9,18 @@ from core.settings import parse_settings
 from core.trash import DAYS_KEPT, Trash
 
 
+def made_by_an_evaluation(run):
+    """The card and its grid, and the same of a checkpoint that was recommended."""
+    return [run.output / f"{run.name}{rest}" for rest in (".md", "-grid.png", "-step-000002.safetensors", "-step-000002.md", "-step-000002-grid.png")]
+
+
 @pytest.fixture
 def house(tmp_path):
     """A run with everything a run can have, and a neighbour of nearly the same name."""
     store = RunStore(tmp_path / "output")
     for name in ("anna", "anna-2"):
         run = store.create(parse_settings({"run.name": name, "dataset.folder": str(tmp_path / "data" / name)}))
-        for file in (run.checkpoints_folder / "step-000002" / "lora.safetensors", run.samples_folder / "a.webp", run.lora_file, run.transformer_only_file):
+        for file in (run.checkpoints_folder / "step-000002" / "lora.safetensors", run.samples_folder / "a.webp", run.lora_file, run.transformer_only_file, *made_by_an_evaluation(run)):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(name.encode())
     return store

@@ -1,5 +1,6 @@
 """What the Evaluation tab shows of results on disk: recommendation, measures, copies, history; everything escaped, files served from listings only."""
 
+import gradio as gr
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -15,10 +16,13 @@ from core.evaluation.recommend import recommend
 from core.evaluation.scores import SCORES_FILE
 from core.evaluation.sheet import draw_sheet, sheet_page
 from core.runs import RunStore
+from core.settings import parse_settings
 from tests.core.scores import picture, table
 from ui.evaluation_cards import copied_photos, history_table, measures_card, recommendation_card
+from ui.evaluation_tab import EvaluationTab
 from ui.pictures import strength_grid
 from ui.server.files import add_file_routes
+from ui.settings_form import SettingsForm
 from ui.studio import Studio
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -59,6 +63,14 @@ def test_the_recommendation_says_step_strength_likeness_with_uncertainty_and_wha
     card = recommendation_card(load_evaluation(grid.name, studio.store.root))
     assert "Step 400 (the last) at 1.0" in card and "likeness 0.86 &plusmn; 0.00" in card and "Runner-up: Step 400 (the last) at 0.5" in card
     assert 'href="lora/anna.safetensors"' in card and 'href="card/anna.safetensors"' in card and found.chosen.strength == 1.0
+
+
+def test_the_grid_of_a_card_is_offered_where_it_was_asked_for(studio):
+    grid, scores, folder = evaluated(studio, 0.86)
+    choose(folder, scores)
+    assert "Its grid" not in recommendation_card(load_evaluation(grid.name, studio.store.root))
+    save_grid(grid.model_copy(update={"request": grid.request.model_copy(update={"card_grid": True})}), studio.store.root)
+    assert f'<a href="pictures/evaluations/{grid.name}/grid.png" download="anna-grid.png">Its grid</a>' in recommendation_card(load_evaluation(grid.name, studio.store.root))
 
 
 def test_none_is_good_enough_is_shown_with_its_reason(studio):
@@ -115,7 +127,21 @@ def test_prompts_that_the_photos_answer_already_are_named():
     captions = {"photo-1": "ohwx woman, wearing a red shirt, on a beach, front view", "photo-2": "ohwx woman in a forest, soft light"}
     prompts = [Prompt("photo of {trigger} {class} on a beach in a red shirt, front view", "front"), Prompt("{trigger} {class} riding a bicycle in the rain", "clothes"), Prompt("{class} on a beach in a red shirt", "class"), Prompt("{trigger} {class} in a forest, front view, red shirt")]
     found = covered(prompts, captions, {}, "ohwx", "woman")
-    assert [(one.prompt, one.photo) for one in found] == [(0, "photo-1"), (3, "photo-1")] or [(one.prompt, one.photo) for one in found] == [(0, "photo-1"), (3, "")]
+    assert [(one.prompt, one.photo, one.share) for one in found] == [(0, "photo-1", 1.0), (3, "photo-1", 0.8)]
     assert "photo-1" in covered_words(found[0], prompts[0])
     assert covered([Prompt("{trigger} {class}, profile view, in a forest")], captions, {"profile view left, portrait": 2}, "ohwx", "woman")[0].photo == ""
     assert covered(prompts, {}, {}, "ohwx", "woman") == []
+
+
+def test_the_page_warns_of_prompts_inside_the_photos_and_names_the_photo(studio, tmp_path):
+    """Through the handler of the button, with photos and captions on disk."""
+    folder = tmp_path / "anna"
+    folder.mkdir()
+    Image.new("RGB", (64, 64)).save(folder / "photo-1.png")
+    (folder / "photo-1.txt").write_text("ohwx woman, wearing a red shirt, on a beach, front view")
+    run = studio.store.create(parse_settings({"run.name": "anna", "run.output": str(studio.store.root), "dataset.folder": str(folder), "dataset.trigger_word": "ohwx", "dataset.class_word": "woman"}))
+    with gr.Blocks():
+        tab = EvaluationTab(studio, SettingsForm(studio, studio.resolved("demo")))
+    warned = tab._check(run.lora_file.name, "[front] photo of {trigger} {class} on a beach in a red shirt, front view\n{trigger} {class} riding a bicycle in the rain")
+    assert "1 of 2 prompts test nothing new" in warned and "photo-1 shows (100% of its words)" in warned and "bicycle" not in warned
+    assert "Every prompt asks for something new" in tab._check(run.lora_file.name, "{trigger} {class} riding a bicycle in the rain")
