@@ -1,30 +1,83 @@
 """Eight hours in fast-forward: `python benchmarks/soak.py [HOURS]` prints memory, threads and open files of the server after every simulated hour.
 
-What is simulated: a training of one step every two seconds that writes its steps, losses and pictures into the run's log as the trainer does, one browser tab that asks the page's tick once a simulated second through the
-real server and gate, a page load and an upload announcement every ten minutes, a tab that comes and goes every five. What is not: the trainer's own arithmetic, and that much time passing for the operating system.
+What is simulated: a training of one step every two seconds that writes its steps, losses and pictures into the run's log as the trainer does; a browser tab that stays, and one that comes and goes every five minutes. A
+tab does what a real one does: it loads the page, holds its heartbeat stream, asks every handler of the page's load through the queue, and every clock of the page without one; when it goes, the stream is cut. An upload is
+announced every ten minutes. What is not: the trainer's own arithmetic, and that much time passing for the operating system.
 """
 
 from __future__ import annotations
 
+import gc
+import http.client
 import json
 import os
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.events import FixedNoiseLoss, ImageSaved, RunStarted, StepDone
-from core.runs import Run
 from core.settings import parse_settings
-from tests.ui.running import RunningStudio, start_studio
+from tests.ui.running import HOST, RunningStudio, start_studio
 
 SECONDS_PER_STEP = 2
-TICKS_PER_CALL = 12  # each call of the tick stands for so many: what it does for an unchanged log is measured by the rest
+SECONDS_PER_TAB = 300
+TICKS_PER_CALL = 60  # each call of the clocks stands for so many: what they do for an unchanged log is measured by the rest
 HOUR = 3600
+
+
+class Tab:
+    """One page load as the server sees it. `values` are what the page's components hold at first, which the script sends back."""
+
+    def __init__(self, running: RunningStudio, name: str) -> None:
+        self.name = name
+        self._running = running
+        assert running.ask_as_owner("GET", "/").status == 200
+        self._values, handlers = _page(running)
+        self._clocks = [handler for handler in handlers if _hears(handler, "tick") and not handler["queue"]]
+        self._heartbeat = http.client.HTTPConnection("127.0.0.1", running.port, timeout=20)
+        self._heartbeat.request("GET", f"/gradio_api/heartbeat/{name}", headers={"host": HOST} | running.cookie)
+        assert self._heartbeat.getresponse().status == 200
+        for handler in handlers:
+            if _hears(handler, "load"):
+                ended = running.call(handler["id"], self._sent(handler), handler["targets"][0][0], session=name)
+                assert ended.get("success"), ended
+                self._take(handler, ended["output"]["data"])
+
+    def tick(self) -> None:
+        """Every clock of the page that goes past the queue, once; what a state component held is known to the server."""
+        for clock in self._clocks:
+            body = {"fn_index": clock["id"], "data": self._sent(clock), "session_hash": self.name, "trigger_id": clock["targets"][0][0]}
+            answer = self._running.post_json("/gradio_api/run/predict", body)
+            assert answer.status == 200, answer.text
+            self._take(clock, answer.json()["data"])
+
+    def leave(self) -> None:
+        self._heartbeat.close()
+
+    def _sent(self, handler: dict) -> list[Any]:
+        return [self._values.get(component) for component in handler["inputs"]]
+
+    def _take(self, handler: dict, answers: list[Any]) -> None:
+        """What the answer put into components, the page sends with the next question."""
+        for component, answer in zip(handler["outputs"], answers, strict=True):
+            is_update = isinstance(answer, dict) and answer.get("__type__") == "update"
+            if not is_update or "value" in answer:
+                self._values[component] = answer["value"] if is_update else answer
+
+
+def _page(running: RunningStudio) -> tuple[dict[int, Any], list[dict]]:
+    config = running.config()
+    return {component["id"]: component["props"].get("value") for component in config["components"]}, config["dependencies"]
+
+
+def _hears(handler: dict, event: str) -> bool:
+    return any(target[1] == event for target in handler["targets"])
 
 
 def main() -> None:
@@ -33,53 +86,60 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder) / "gradio")
         running = start_studio(Path(folder))
-        tick = tick_of(running)
-        run = running.studio.store.create(parse_settings({"run.name": "soak", "run.output": str(running.output), "train.steps": int(hours * HOUR / SECONDS_PER_STEP)}))
-        run.log.append(RunStarted(job="train", name="soak", steps=run.settings.train.steps))
+        day = Day(running, steps=int(hours * HOUR / SECONDS_PER_STEP))
         with running.studio.store.exclusive("training 'soak'"):
-            _show(0, 0, running, tick, 0.0)
             for hour in range(int(hours)):
                 began = time.monotonic()
-                for second in range(hour * HOUR, (hour + 1) * HOUR, TICKS_PER_CALL):
-                    one_moment(running, run, tick, second)
-                _show(hour + 1, run.log.file.stat().st_size, running, tick, time.monotonic() - began)
+                day.go_on(HOUR)
+                print(json.dumps({"hour": hour + 1, **held(), **day.figures(), "took_s": round(time.monotonic() - began, 1)}), flush=True)
     os._exit(0)
 
 
-def tick_of(running: RunningStudio) -> dict:
-    """The handler an open tab asks each second."""
-    return next(handler for handler in running.config()["dependencies"] if handler["targets"] and handler["targets"][0][1] == "tick" and handler["queue"] is False)
+class Day:
+    """A run that is written and the tabs that look at it."""
 
+    def __init__(self, running: RunningStudio, steps: int) -> None:
+        self.running = running
+        self.run = running.studio.store.create(parse_settings({"run.name": "soak", "run.output": str(running.output), "train.steps": steps}))
+        self.run.log.append(RunStarted(job="train", name="soak", steps=steps))
+        self.second = 0
+        self._stays = Tab(running, "stays")
+        self._comes = Tab(running, "comes0")
 
-def one_moment(running: RunningStudio, run: Run, tick: dict, second: int) -> None:
-    for step in range(second // SECONDS_PER_STEP, (second + TICKS_PER_CALL) // SECONDS_PER_STEP):
-        run.log.append(StepDone(step=step + 1, loss=0.4, learning_rate=1e-4, grad_norm=0.1, seconds=2.0, memory_gib=20.0))
-        if step % 50 == 0:
-            run.log.append(FixedNoiseLoss(step=step + 1, loss=0.4, held_out=0.41))
-        if step % 250 == 0:
-            run.log.append(ImageSaved(step=step + 1, prompt="a person", strength=1.0, seed=1, file=f"samples/anna/step-{step:06d}-0.webp"))
-    _tick(running, tick, f"tab{second // 300}")
-    if second % 600 == 0:
-        assert running.ask_as_owner("GET", "/").status == 200
-        running.post_json("/uploads", {"folder": str(running.dataset), "name": "a.png", "size": 10, "modified": 1})
+    def go_on(self, seconds: int) -> None:
+        for _ in range(seconds // TICKS_PER_CALL):
+            self._write()
+            self._stays.tick()
+            self._comes.tick()
+            self.second += TICKS_PER_CALL
+            if self.second % SECONDS_PER_TAB == 0:
+                self._comes.leave()
+                self._comes = Tab(self.running, f"comes{self.second}")
+            if self.second % 600 == 0:
+                self.running.post_json("/uploads", {"folder": str(self.running.dataset), "name": "a.png", "size": 10, "modified": 1})
 
+    def leave(self) -> None:
+        self._stays.leave()
+        self._comes.leave()
 
-def _tick(running: RunningStudio, tick: dict, session: str) -> None:
-    """A new session every five minutes, as tabs come and go."""
-    answer = running.post_json("/gradio_api/run/predict", {"fn_index": tick["id"], "data": [None] * len(tick["inputs"]), "session_hash": session, "trigger_id": tick["targets"][0][0]})
-    assert answer.status == 200, answer.text
+    def figures(self) -> dict[str, float]:
+        began = time.perf_counter()
+        self._stays.tick()
+        return {"log_mib": round(self.run.log.file.stat().st_size / 2**20, 2), "clocks_ms": round(1000 * (time.perf_counter() - began), 1)}
 
-
-def _show(hour: int, log_bytes: int, running: RunningStudio, tick: dict, seconds: float) -> None:
-    answer = time.perf_counter()
-    _tick(running, tick, "measured")
-    milliseconds = 1000 * (time.perf_counter() - answer)
-    record = {"hour": hour, **held(), "log_mib": round(log_bytes / 2**20, 2), "tick_ms": round(milliseconds, 1), "took_s": round(seconds, 1)}
-    print(json.dumps(record), flush=True)
+    def _write(self) -> None:
+        log = self.run.log
+        for step in range(self.second // SECONDS_PER_STEP, (self.second + TICKS_PER_CALL) // SECONDS_PER_STEP):
+            log.append(StepDone(step=step + 1, loss=0.4, learning_rate=1e-4, grad_norm=0.1, seconds=2.0, memory_gib=20.0))
+            if step % 50 == 0:
+                log.append(FixedNoiseLoss(step=step + 1, loss=0.4, held_out=0.41))
+            if step % 250 == 0:
+                log.append(ImageSaved(step=step + 1, prompt="a person", strength=1.0, seed=1, file=f"samples/anna/step-{step:06d}-0.webp"))
 
 
 def held() -> dict[str, int]:
-    """What this process holds of the machine."""
+    """What this process holds of the machine, garbage collected first."""
+    gc.collect()
     process = psutil.Process()
     return {"rss_mib": round(process.memory_info().rss / 2**20), "threads": process.num_threads(), "open_files": process.num_fds() if hasattr(process, "num_fds") else process.num_handles()}
 

@@ -16,6 +16,7 @@ from ui.gauges_row import gauges_html
 from ui.guided_path import FactFinder, path_html
 from ui.messages import shows_errors
 from ui.settings_form import SettingsForm
+from ui.still import StillBlocks
 from ui.studio import Studio
 from ui.texts import analyzer as analyzer_texts
 from ui.texts import frame as texts
@@ -33,7 +34,7 @@ def folder_shown(studio: Studio, folder: str) -> str:
 def build_page(studio: Studio) -> gr.Blocks:
     preset = studio.first_preset()
     form = SettingsForm(studio, studio.resolved(preset))
-    with gr.Blocks(title=texts.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
+    with StillBlocks(title=texts.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
         gr.HTML(MASTHEAD)
         for note in studio.notes:
             gr.HTML(f'<p class="notice" role="alert">{escape(note)}</p>')

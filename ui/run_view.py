@@ -59,9 +59,19 @@ class RunView:
 
 def fold(events: Sequence[RunEvent]) -> RunView:
     view = RunView()
+    extend(view, events)
+    return view
+
+
+def extend(view: RunView, events: Sequence[RunEvent]) -> None:
+    """Fold what came after into a view."""
     for event in events:
         _apply(view, event)
-    return view
+
+
+def frozen(view: RunView) -> RunView:
+    """As it is now: it stays so when the view is extended."""
+    return RunView(**{name: list(value) if isinstance(value, list) else value for name, value in vars(view).items()})
 
 
 def _apply(view: RunView, event: RunEvent) -> None:

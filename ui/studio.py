@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
 import secrets
-import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -17,7 +15,6 @@ from core.captioning.request import CAPTION_MODELS, TEMPLATE
 from core.dataset.folder import IMAGE_SUFFIXES, Dataset, open_dataset
 from core.dataset.subjects import CACHE_FOLDER, DATA_FOLDER
 from core.errors import Refused
-from core.events import RunEvent
 from core.gauges import Gauges
 from core.jobs import DESKTOP, Worker
 from core.machine import Machine
@@ -27,37 +24,16 @@ from core.presets import Resolved, preset_names, resolve
 from core.queue_runner import QueueRunner
 from core.run_history import Account, account_of
 from core.run_queue import RunQueue
-from core.runs import EventLog, Run, RunStore
+from core.runs import Run, RunStore
 from core.settings import POCKET_FLUX
 from core.tasks import lora_names
 from core.trash import Trash
 from ui.forecast import ForecastDesk
+from ui.log_reader import LogReader
 from ui.server.downloads import Downloads
 
 MODELS_FOLDER = Path("models")
 DEFAULT_DATASET = Path("data/subject")
-
-
-class LogReader:
-    """Reads each log once and from then on only what was added; a rewritten log is read anew."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._read: dict[Path, tuple[tuple[int, bytes], int, list[RunEvent]]] = {}
-
-    def events(self, log: EventLog) -> list[RunEvent]:
-        with self._lock:
-            try:
-                identity, size = _identity(log.file)
-            except FileNotFoundError:
-                return []
-            known, offset, events = self._read.get(log.file, (identity, 0, []))
-            if known != identity or size < offset:
-                offset, events = 0, []
-            added, offset = log.read(offset)
-            events = events + added
-            self._read[log.file] = (identity, offset, events)
-            return events
 
 
 class AccountBook:
@@ -77,13 +53,6 @@ class AccountBook:
         if known is None or known[0] != mark:
             known = self._known[run.log.file] = (mark, account_of(run))
         return known[1]
-
-
-def _identity(file: Path) -> tuple[tuple[int, bytes], int]:
-    """What tells one log from the next at the same place, and its bytes: a file system gives a deleted file's number away again at once."""
-    with file.open("rb") as stream:
-        status = os.fstat(stream.fileno())
-        return (status.st_ino, stream.readline()), status.st_size
 
 
 @dataclass(frozen=True)

@@ -113,20 +113,7 @@ table.plain { width: 100%; border-collapse: collapse; font-size: .9rem; } table.
 #upload-files progress { appearance: none; width: 5rem; height: .45rem; border: 0; border-radius: 4px; overflow: hidden; background: var(--border-color-primary); } #upload-files progress::-webkit-progress-bar { background: var(--border-color-primary); } #upload-files progress::-webkit-progress-value { background: var(--primary-600); } #upload-files progress::-moz-progress-bar { background: var(--primary-600); }
 #upload-files li b { font-weight: 500; padding: 0 .45rem; border-radius: 5px; background: var(--good-soft); color: var(--good); } #upload-files li.refused b { background: var(--bad-soft); color: var(--bad); } #upload-files li.renamed b { background: var(--warn-soft); color: var(--warn); } #upload-files li.already-there b { background: var(--raised); color: var(--text); }
 input[type=checkbox] { border: 1px solid var(--neutral-400) !important; }
+#likeness .role-legend { display: none; }
 #server-away { display: none; position: fixed; left: 50%; bottom: 16px; transform: translateX(-50%); background: #a12a1d; color: #fff; padding: .5rem 1rem; border-radius: 8px; z-index: 1000; }
 @media (max-width: 640px) { .proposals li { grid-template-columns: 72px minmax(0, 1fr); } .proposals span { grid-column: 1 / -1; } .proposals button { flex: 1; min-height: 40px; } #subject-row > *, #subject-row .form > * { flex: 1 1 100% !important; min-width: 100% !important; } .label-wrap { text-align: left; } .pick-help { display: none; } #photo-panel { position: static; } .gradio-container { padding: 0 !important; } .gradio-container .main { padding: 12px !important; } .masthead h1 { font-size: 1.2rem; } .photos { grid-template-columns: repeat(2, 1fr); max-height: 75vh; overflow: auto; } .tab-container button { font-size: .8rem; padding: 0 .3rem !important; } #loss .role-legend > g { translate: -42px; } }
-"""
-
-# Ticks of the page fail silently while the server is away; this says so in words.
-HEAD = """
-<script>
-let missed = 0;
-setInterval(async () => {
-  try { await fetch("healthz", {cache: "no-store"}); missed = 0; } catch { missed += 1; }
-  let note = document.getElementById("server-away");
-  if (!note) { note = document.createElement("div"); note.id = "server-away"; note.setAttribute("role", "alert"); document.body.append(note); }
-  note.textContent = `No answer from the server for ${missed * 5} s. A running training goes on by itself.`;
-  note.style.display = missed >= 2 ? "block" : "none";
-}, 5000);
-</script>
 """

@@ -30,7 +30,6 @@ from ui.queue_panel import queue_html
 from ui.run_log import TOOLS as LOG_TOOLS
 from ui.run_log import log_html
 from ui.run_status import plot_frame, rate_frame, state_of, status_html
-from ui.run_view import fold
 from ui.samples_view import samples_by_step
 from ui.settings_form import UP_FRONT, SettingsForm
 from ui.studio import Studio
@@ -209,14 +208,13 @@ class TrainingTab:
             return key, self._empty() if key != seen else [gr.skip()] * len(self.outputs)
         try:
             run = self.studio.store.load(name)
-            events = self.studio.reader.events(run.log)
+            events, view = self.studio.reader.look(run.log)
         except UserError as error:
             key = (name, tuple(names), error.what, drawing, working)
             return key, self._damaged(names, name, error) if key != seen else [gr.skip()] * len(self.outputs)
         holder = self.studio.store.holder()
         live = self.studio.store.is_training(run)
         stopping = self.studio.store.stop_request().is_made()
-        view = fold(events)
         state = state_of(view, live)
         quiet = view.silent_for(time.time()) if live else None
         key = (name, tuple(names), len(events), events[-1].time if events else 0, holder, stopping, quiet and int(quiet / 60), drawing, working)
@@ -247,7 +245,7 @@ class TrainingTab:
         """How far the class photos are that were asked for in this session of the server."""
         if self.class_log is None:
             return ""
-        view = fold(self.studio.reader.events(self.class_log))
+        view = self.studio.reader.look(self.class_log)[1]
         if view.failure:
             return f"**{texts.CLASS_PHOTOS_TITLE}** {view.failure.what} {view.failure.fix}"
         if view.state == "finished":

@@ -91,9 +91,9 @@ class RunningStudio:
     def post_json(self, target, value, method="POST") -> Answer:
         return self.ask_as_owner(method, target, {"content-type": "application/json"}, json.dumps(value).encode())
 
-    def call(self, index, values, trigger=None) -> dict:
+    def call(self, index, values, trigger=None, session=None) -> dict:
         """Call a handler of the page as its script does; the record that ends it: `success` and `output`."""
-        session = f"session{threading.get_ident()}"
+        session = session or f"session{threading.get_ident()}"
         joined = self.post_json("/gradio_api/queue/join", {"fn_index": index, "data": values, "session_hash": session, "trigger_id": trigger, "event_data": None})
         if joined.status != 200:
             return {"success": False, "output": {"error": joined.text}, "status": joined.status}

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from core.events import Phase, RunFinished
+from core.events import Phase, RunFinished, StepDone
 from core.runs import EventLog
-from ui.studio import LogReader
+from ui.log_reader import LogReader
+from ui.run_view import fold
 
 
 def test_only_what_was_added_is_read_again(tmp_path: Path) -> None:
@@ -29,3 +30,27 @@ def test_a_longer_log_that_got_the_file_number_of_the_deleted_one_is_read_anew(t
 
 def test_no_log_is_no_event(tmp_path: Path) -> None:
     assert LogReader().events(EventLog(tmp_path / "events.jsonl")) == []
+
+
+def step(number: int) -> StepDone:
+    return StepDone(step=number, loss=1 / number, learning_rate=1e-4, grad_norm=1.0, seconds=0.5, memory_gib=1.0)
+
+
+def test_a_view_of_a_growing_log_is_the_fold_of_all_of_it_and_stays_as_it_was_given(tmp_path: Path) -> None:
+    log, reader = EventLog(tmp_path / "events.jsonl"), LogReader()
+    views = []
+    for number in range(1, 31):
+        log.append(step(number))
+        views.append(reader.look(log)[1])
+    assert views == [fold(log.read()[0][:number]) for number in range(1, 31)]
+
+
+def test_only_the_logs_that_were_asked_for_last_are_kept(tmp_path: Path) -> None:
+    reader, logs = LogReader(), [EventLog(tmp_path / f"{number}.jsonl") for number in range(LogReader.MOST_LOGS + 1)]
+    for log in logs:
+        log.append(Phase(what="work"))
+    first, second = reader.events(logs[0]), reader.events(logs[1])
+    assert reader.events(logs[0])[0] is first[0]
+    for log in logs[2:]:
+        reader.events(log)
+    assert reader.events(logs[0])[0] is first[0] and reader.events(logs[1])[0] is not second[0]

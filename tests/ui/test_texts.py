@@ -11,8 +11,10 @@ import gradio as gr
 from core.settings import declaration_of
 from ui.settings_form import SettingsForm
 from ui.studio import Studio
+from ui.texts import scripts
 
 UI, TEXTS = Path("ui"), Path("ui/texts")
+SCRIPTS = sorted(Path("ui/server").glob("*.js"))
 SOURCES = [file for file in sorted(UI.glob("*.py")) if file.name not in ("page_style.py", "theme.py", "palette.py")]
 WORDS_TYPED = {"label", "info", "placeholder"}
 NAMED_FIRST = {"Button", "Accordion", "Tab", "Markdown"}
@@ -22,7 +24,7 @@ A_SENTENCE = 3
 def sentences(tree):
     """String constants a reader could see; what is raised says where it was raised, with the values it has there."""
     aside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.Raise) or getattr(getattr(node, "func", None), "id", "") in ("Refused", "UserError") for part in ast.walk(node)}
-    aside |= {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and node.body and isinstance(node.body[0], ast.Expr)}
+    aside |= {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body and isinstance(node.body[0], ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in aside:
             yield node.lineno, re.sub(r"<[^>]*(>|$)|^[^<]*=?\"[^<>]*>?|[\w-]+=\"[^\"]*", " ", node.value)
@@ -37,6 +39,32 @@ def test_no_sentence_is_typed_where_it_is_drawn():
     assert len(SOURCES) > 25
     typed = [f"{file}:{line} {text.strip()}" for file in SOURCES for line, text in sentences(ast.parse(file.read_text())) if len(words_of(text)) >= A_SENTENCE]
     assert typed == []
+
+
+def test_no_page_before_the_page_has_its_words_typed_where_it_is_made():
+    """Answers that only programs read begin with a small letter."""
+    files = [Path("ui/server") / name for name in ("doorway.py", "gate.py", "login.py", "scripts.py")]
+    typed = [f"{file}:{line} {text.strip()}" for file in files for line, text in sentences(ast.parse(file.read_text())) if len(words_of(text)) >= A_SENTENCE and re.match(r"[A-Z][a-z]", text.strip())]
+    assert typed == []
+
+
+def script_literals(script):
+    """What stands in quotes of a script, but selectors, tags and what is filled in."""
+    code = re.sub(r"(?m)^\s*//.*$|\s//\s.*$|/\*.*?\*/|(?:querySelector(?:All)?|matches|closest)(?:\?\.)?\([\"`].*?[\"`]\)", "", script)
+    for literal in re.findall(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`', code):
+        yield re.sub(r"\$\{[^}]*\}|<[^>]*>", " ", literal[1:-1])
+
+
+def test_no_script_types_what_it_says():
+    assert len(SCRIPTS) == 5
+    typed = [f"{file} {text}" for file in SCRIPTS for text in script_literals(file.read_text()) if len(words_of(text)) >= A_SENTENCE or re.match(r"[A-Z][a-z]+ [a-z]+", text)]
+    assert typed == []
+
+
+def test_every_text_of_a_script_is_said_there_with_exactly_the_values_it_names():
+    said = [call for file in SCRIPTS for call in re.findall(r'worded\("(\w+)"(?:, \{ (.*?) \}\))?', file.read_text())]
+    wrong = [(name, given) for name, given in said if {key for _, key, _, _ in string.Formatter().parse(scripts.SAID[name]) if key} != set(re.findall(r"(?:^|, )(\w+)(?=:|,|$)", given))]
+    assert wrong == [] and {name for name, _ in said} == set(scripts.SAID)
 
 
 def test_no_component_has_its_words_typed_where_it_is_made():

@@ -14,9 +14,11 @@ from ui.server.scripts import add_script_routes
 from ui.server.serve import secrets_folder
 from ui.server.uploads import add_upload_routes
 from ui.studio import Studio
-from ui.theme import CSS, HEAD, theme
+from ui.theme import CSS, theme
 
 LARGEST_UPLOAD = "32mb"
+# Gradio keeps the whole form of every page load, about 1 MiB with its plots, until there are more than so many. The one forgotten is the one unused for longest; should its tab still be open, everything is drawn anew there.
+MOST_TABS = 16
 
 
 def build_app(studio: Studio) -> fastapi.FastAPI:
@@ -32,8 +34,9 @@ def build_app(studio: Studio) -> fastapi.FastAPI:
     add_script_routes(app)
     add_run_routes(app, studio)
     page = build_page(studio).queue(default_concurrency_limit=8, max_size=200)
+    page.state_session_capacity = MOST_TABS
     gr.mount_gradio_app(
-        app, page, path="/", theme=theme(), css=CSS, head=HEAD + SCRIPTS, footer_links=[], show_error=False, run_history=False, enable_monitoring=False, ssr_mode=False,
+        app, page, path="/", theme=theme(), css=CSS, head=SCRIPTS, footer_links=[], show_error=False, run_history=False, enable_monitoring=False, ssr_mode=False,
         mcp_server=False, pwa=False, allowed_paths=[], blocked_paths=[str(secrets_folder(studio.store.root).resolve())], max_file_size=LARGEST_UPLOAD,
     )  # fmt: skip
     # Gradio checks which files a request may name only once this is set, and a mounted page is never "launched": without it a made-up file value reads any file of the machine.

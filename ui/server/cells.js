@@ -11,16 +11,16 @@
     box = make("dialog", { id: "cell-view" });
     const stage = make("div", { className: "stage" });
     stage.append(make("img", { className: "under", alt: "" }), make("img", { className: "over", alt: "" }), make("i", { className: "edge" }));
-    const slider = make("input", { type: "range", min: 0, max: 100, value: 50, ariaLabel: "How much of the left picture is shown" });
+    const slider = make("input", { type: "range", min: 0, max: 100, value: 50, ariaLabel: worded("cell_share") });
     slider.addEventListener("input", slide);
     const bar = make("div", { className: "cell-bar" });
-    for (const [name, text, act] of [["previous", "\u2190", () => move(-1)], ["next", "\u2192", () => move(1)], ["compare", "Compare with another", choose], ["close", "Close", () => box.close()]]) {
+    for (const [name, text, act] of [["previous", "\u2190", () => move(-1)], ["next", "\u2192", () => move(1)], ["compare", worded("cell_compare"), choose], ["close", worded("close"), () => box.close()]]) {
       const button = make("button", { type: "button", className: name, textContent: text });
       button.addEventListener("click", act);
       bar.append(button);
     }
-    bar.querySelector(".previous").ariaLabel = "Previous cell";
-    bar.querySelector(".next").ariaLabel = "Next cell";
+    bar.querySelector(".previous").ariaLabel = worded("cell_previous");
+    bar.querySelector(".next").ariaLabel = worded("cell_next");
     box.append(stage, slider, make("p", { className: "words" }), bar);
     box.addEventListener("click", (event) => { if (event.target === box) box.close(); });
     document.body.append(box);
@@ -41,7 +41,7 @@
     box.classList.toggle("pair", Boolean(over));
     box.querySelector(".under").src = cell.href;
     if (over) box.querySelector(".over").src = over.href;
-    box.querySelector(".words").textContent = over ? `Left: ${over.dataset.label}. Right: ${cell.dataset.label}.` : cell.dataset.label;
+    box.querySelector(".words").textContent = over ? worded("cell_pair", { left: over.dataset.label, right: cell.dataset.label }) : cell.dataset.label;
     box.querySelector("input").value = 50;
     slide();
     if (!box.open) box.showModal();
@@ -56,7 +56,7 @@
   function choose() {
     first = shown;
     dialog().close();
-    note(`Click the cell to compare with: ${first.dataset.label}`);
+    note(worded("cell_choose", { label: first.dataset.label }));
   }
 
   function note(text) {

@@ -10,14 +10,15 @@ from fastapi import FastAPI
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-STARTING = "The studio is starting. This takes some seconds."
+from ui.texts import door as texts
+from ui.texts.frame import TITLE
 
 
 class Doorway:
     """The ASGI application behind the gate. `words` may change while people wait; everything else is told to come back."""
 
     def __init__(self) -> None:
-        self.words = STARTING
+        self.words = texts.STARTING
         self._studio: ASGIApp | None = None
         self._built: Future[FastAPI] = Future()
         self._opened: Future[None] = Future()
@@ -64,8 +65,8 @@ class Doorway:
             await ending
 
 
-WAITING_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><meta http-equiv="refresh" content="2">
-<link rel="icon" href="data:,"><title>Identity LoRA Studio</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;display:grid;place-items:center;min-height:90vh;margin:0;background:#f7f6f4;color:#24211d}main{width:min(34rem,88vw)}h1{font-size:1.3rem}
-@media(prefers-color-scheme:dark){body{background:#1b1a18;color:#eee}}</style>
-<main><h1>Identity LoRA Studio</h1><p role="status">WORDS</p></main></html>"""
+WAITING_PAGE = f"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><meta http-equiv="refresh" content="2">
+<link rel="icon" href="data:,"><title>{TITLE}</title>
+<style>body{{font:16px/1.5 system-ui,sans-serif;display:grid;place-items:center;min-height:90vh;margin:0;background:#f7f6f4;color:#24211d}}main{{width:min(34rem,88vw)}}h1{{font-size:1.3rem}}
+@media(prefers-color-scheme:dark){{body{{background:#1b1a18;color:#eee}}}}</style>
+<main><h1>{TITLE}</h1><p role="status">WORDS</p></main></html>"""

@@ -15,6 +15,7 @@ from ui.server.bodies import answer_with_limit, is_a_length
 from ui.server.credentials import COOKIE_SECONDS, Credentials
 from ui.server.headers import with_safe_headers
 from ui.server.login import Brake, given_token, login_page
+from ui.texts import door as texts
 
 OPEN_PATHS = frozenset({"/healthz"})
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -23,7 +24,6 @@ SHUT_PATHS = (
     "/monitoring", "/pwa_icon", "/gradio_api/api", "/gradio_api/call", "/gradio_api/custom_component", "/gradio_api/deep_link", "/gradio_api/dev", "/gradio_api/mcp", "/gradio_api/monitoring", "/gradio_api/openapi.json",
     "/gradio_api/process_recording", "/gradio_api/proxy=", "/gradio_api/run-history", "/gradio_api/runs", "/gradio_api/stream", "/gradio_api/vibe",
 )  # fmt: skip
-NOT_LOCAL = "This studio asks for no access token, so it answers to localhost only. Open it as http://localhost, or start it with --public."
 
 
 class Gate:
@@ -69,7 +69,7 @@ class Gate:
         """None for a request that may pass."""
         if not self._is_known(connection):
             if self.credentials.token is None:
-                return PlainTextResponse(NOT_LOCAL, 403)
+                return PlainTextResponse(texts.NOT_LOCAL, 403)
             if connection.headers.get("authorization"):
                 return PlainTextResponse("login required", await self.brake.wrong())
             is_page = scope["method"] in ("GET", "HEAD") and scope["path"] == "/"
@@ -108,7 +108,7 @@ class Gate:
         if self.credentials.is_token(given):
             return self._welcome(connection)
         status = await self.brake.wrong()
-        return login_page("That token is not right." if status == 401 else "Too many wrong tries in this minute; answers come slowly now. The right token opens at any time.", status)
+        return login_page(texts.NOT_RIGHT if status == 401 else texts.TOO_MANY, status)
 
     def _welcome(self, connection: HTTPConnection) -> Response:
         response = RedirectResponse("./", 303)

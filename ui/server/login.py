@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -11,6 +12,9 @@ from urllib.parse import parse_qs
 
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive
+
+from ui.texts import door as texts
+from ui.texts.frame import TITLE
 
 LARGEST_LOGIN = 4096
 SECONDS_TO_SEND = 10
@@ -74,14 +78,14 @@ def login_page(message: str, status: int) -> Response:
     return HTMLResponse(LOGIN_PAGE.replace("MESSAGE", escape(message)), status, headers=headers)
 
 
-LOGIN_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:,"><title>Identity LoRA Studio</title>
-<style>body{font:16px system-ui,sans-serif;display:grid;place-items:center;min-height:90vh;margin:0;background:#f7f6f4;color:#24211d}
-form{display:grid;gap:.8rem;width:min(22rem,88vw)}h1{font-size:1.3rem;margin:0}input,button{font:inherit;padding:.6rem .7rem;border-radius:.5rem;border:1px solid #767066}
-input:focus-visible,button:focus-visible{outline:3px solid #2f6f5e;outline-offset:2px}button{background:#2f6f5e;color:#fff;border:0;cursor:pointer}p{color:#a3281c;min-height:1.2em;margin:0}
-@media(prefers-color-scheme:dark){body{background:#1b1a18;color:#eee}input{background:#2a2825;color:#eee}p{color:#ff9d91}}</style>
-<form method="post" action="login"><h1>Identity LoRA Studio</h1><label for="token">Access token</label>
+LOGIN_PAGE = f"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:,"><title>{TITLE}</title>
+<style>body{{font:16px system-ui,sans-serif;display:grid;place-items:center;min-height:90vh;margin:0;background:#f7f6f4;color:#24211d}}
+form{{display:grid;gap:.8rem;width:min(22rem,88vw)}}h1{{font-size:1.3rem;margin:0}}input,button{{font:inherit;padding:.6rem .7rem;border-radius:.5rem;border:1px solid #767066}}
+input:focus-visible,button:focus-visible{{outline:3px solid #2f6f5e;outline-offset:2px}}button{{background:#2f6f5e;color:#fff;border:0;cursor:pointer}}p{{color:#a3281c;min-height:1.2em;margin:0}}
+@media(prefers-color-scheme:dark){{body{{background:#1b1a18;color:#eee}}input{{background:#2a2825;color:#eee}}p{{color:#ff9d91}}}}</style>
+<form method="post" action="login"><h1>{TITLE}</h1><label for="token">{texts.TOKEN}</label>
 <input id="token" name="token" type="password" autocomplete="current-password" autofocus required>
-<p role="alert" id="message">MESSAGE</p><button>Open</button><small>The token was printed where the studio was started: on a pod, in its container log.</small></form>
+<p role="alert" id="message">MESSAGE</p><button>{texts.OPEN}</button><small>{texts.TOKEN_WHERE}</small></form>
 <script>const plain=location.protocol==="http:"&&!["localhost","127.0.0.1","[::1]"].includes(location.hostname);
-if(plain)document.getElementById("message").textContent="This address is not encrypted, so the browser will not stay logged in and others can read along. Use the pod's https address, or an SSH tunnel and http://localhost.";
-if(location.hash.length>1){document.getElementById("token").value=location.hash.slice(1);history.replaceState(null,"",location.pathname);if(!plain)document.forms[0].submit()}</script></html>"""
+if(plain)document.getElementById("message").textContent={json.dumps(texts.NOT_ENCRYPTED)};
+if(location.hash.length>1){{document.getElementById("token").value=location.hash.slice(1);history.replaceState(null,"",location.pathname);if(!plain)document.forms[0].submit()}}</script></html>"""

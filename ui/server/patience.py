@@ -14,7 +14,11 @@ class PatientProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
-        self.loop.call_later(SECONDS_FOR_A_REQUEST, self._give_up)
+        self._patience = self.loop.call_later(SECONDS_FOR_A_REQUEST, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._patience.cancel()  # it would hold all there is of this connection until then
+        super().connection_lost(exc)
 
     def _give_up(self) -> None:
         if self.cycle is None and not self.transport.is_closing():

@@ -44,7 +44,7 @@
       item.tabIndex = isCurrent ? 0 : -1;
     }
     const count = element("pick-count");
-    if (count) count.textContent = selected.size ? `${selected.size} selected` : "";
+    if (count) count.textContent = selected.size ? worded("selected", { count: selected.size }) : "";
   }
 
   // After the grid was drawn anew: what is gone is picked no more.

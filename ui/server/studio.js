@@ -1,4 +1,4 @@
-// What the page does in the browser by itself: tells a click to the server, filters the log, remembers what an hour costs, compares pictures, says when a run ends.
+// What the page does in the browser by itself: tells a click to the server, filters the log, remembers what an hour costs, compares pictures, says when a run ends and when the server is away.
 (() => {
   const element = (id) => document.getElementById(id);
   const saved = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
@@ -60,8 +60,8 @@
     if (dialog) return dialog;
     dialog = document.createElement("dialog");
     dialog.className = "viewer";
-    dialog.setAttribute("aria-label", "Picture at full size, compared with the base model");
-    dialog.innerHTML = `<div class="stage"><img class="under" alt=""><img class="over" alt=""></div><div class="tools"><label>Left: <span class="left"></span>, right: <span class="right"></span><input type="range" min="0" max="100" aria-label="Where the two pictures meet"></label><div><span class="words"></span><span><button type="button" class="back" aria-label="Earlier">&larr;</button> <button type="button" class="on" aria-label="Later">&rarr;</button> <button type="button" class="shut">Close</button></span></div></div>`;
+    dialog.setAttribute("aria-label", worded("viewer"));
+    dialog.innerHTML = `<div class="stage"><img class="under" alt=""><img class="over" alt=""></div><div class="tools"><label>${worded("viewer_left")} <span class="left"></span>, ${worded("viewer_right")} <span class="right"></span><input type="range" min="0" max="100" aria-label="${worded("viewer_cut")}"></label><div><span class="words"></span><span><button type="button" class="back" aria-label="${worded("viewer_earlier")}">&larr;</button> <button type="button" class="on" aria-label="${worded("viewer_later")}">&rarr;</button> <button type="button" class="shut">${worded("close")}</button></span></div></div>`;
     const slider = dialog.querySelector("input");
     const move = (to) => { cut = Math.max(0, Math.min(100, to)); slider.value = cut; dialog.style.setProperty("--cut", `${cut}%`); };
     slider.addEventListener("input", () => move(Number(slider.value)));
@@ -104,7 +104,7 @@
   let before = null;
   let sound = null;
   const isOn = (kind) => saved(`studio-${kind}`) === "on";
-  const TITLE = document.title || "Identity LoRA Studio";
+  const TITLE = document.title || worded("title");
 
   function ring() {
     sound ??= new AudioContext();
@@ -123,13 +123,13 @@
   async function watch() {
     let now;
     try { now = await (await fetch("now", { cache: "no-store" })).json(); } catch { return; }
-    const title = now.running ? `${now.steps ? Math.floor((100 * now.step) / now.steps) : 0} % ${now.name}` : TITLE;
+    const title = now.running ? worded("running", { percent: now.steps ? Math.floor((100 * now.step) / now.steps) : 0, name: now.name }) : TITLE;
     if (document.title !== title) document.title = title;
     const hasEnded = before?.running && (!now.running || now.name !== before.name);
     if (hasEnded) {
-      const text = `'${before.name}' has ended${now.name === before.name && now.ended ? `: ${now.ended}` : ""}.`;
+      const text = now.name === before.name && now.ended ? worded("ended_so", { name: before.name, how: now.ended }) : worded("ended", { name: before.name });
       if (isOn("sound")) try { ring(); } catch { /* a browser without sound */ }
-      if (isOn("notify") && window.Notification?.permission === "granted") new Notification("Identity LoRA Studio", { body: text });
+      if (isOn("notify") && window.Notification?.permission === "granted") new Notification(worded("title"), { body: text });
     }
     before = now;
   }
@@ -139,12 +139,28 @@
     const kind = box.dataset.notice;
     if (box.checked && kind === "notify") {
       const answer = window.Notification ? await Notification.requestPermission() : "denied";
-      if (answer !== "granted") { box.checked = false; element("notice-said").textContent = "The browser does not allow notifications from this page."; return; }
+      if (answer !== "granted") { box.checked = false; element("notice-said").textContent = worded("no_notices"); return; }
     }
     if (box.checked && kind === "sound") try { ring(); } catch { /* a browser without sound */ }
     element("notice-said").textContent = "";
     save(`studio-${kind}`, box.checked ? "on" : "off");
   }
+
+  // --- Clocks of the page fail silently while the server is away; this says so in words.
+  const SECONDS_BETWEEN = 5;
+  let missed = 0;
+  async function look() {
+    try { await fetch("healthz", { cache: "no-store" }); missed = 0; } catch { missed += 1; }
+    let line = element("server-away");
+    if (!line) {
+      line = Object.assign(document.createElement("div"), { id: "server-away" });
+      line.setAttribute("role", "alert");
+      document.body.append(line);
+    }
+    line.textContent = worded("away", { seconds: missed * SECONDS_BETWEEN });
+    line.style.display = missed >= 2 ? "block" : "none";
+  }
+  setInterval(look, 1000 * SECONDS_BETWEEN);
 
   // --- Notes that are being typed outlive a table that is drawn anew.
   const drafts = new Map();

@@ -9,7 +9,6 @@
   const LITTER = /^(\..*|thumbs\.db|desktop\.ini)$/i;
   const TOLD = "upload-receipts";
   const WORTH_TELLING = 60000; // ms
-  const LOST = "The connection was lost. Choose the files again: what has arrived is not sent twice.";
   const element = (id) => document.getElementById(id);
   let line = Promise.resolve();
   let cancel = new AbortController();
@@ -24,7 +23,7 @@
     cancel.signal.addEventListener("abort", () => limit.abort(), { once: true });
     try {
       const reply = await fetch(address, { ...options, signal: limit.signal, cache: "no-store" });
-      if (reply.status === 401) throw new Said("You are logged out. Reload the page, log in, and choose the files again.");
+      if (reply.status === 401) throw new Said(worded("logged_out"));
       const body = await reply.json();
       if (reply.ok || reply.status === 409) return body;
       if (body.what) throw new Said(`${body.what} ${body.fix}`.trim());
@@ -41,9 +40,9 @@
       try {
         return await action(tries);
       } catch (error) {
-        if (cancel.signal.aborted) throw new Said("Cancelled. What has arrived is kept for a day.");
+        if (cancel.signal.aborted) throw new Said(worded("cancelled"));
         if (error instanceof Said) throw error;
-        if (tries === TRIES) throw new Said(LOST);
+        if (tries === TRIES) throw new Said(worded("lost"));
         waiting();
         await new Promise((done) => setTimeout(done, Math.min(250 * 2 ** tries, 15000)));
       }
@@ -53,7 +52,7 @@
   async function send(row, folder) {
     const { file, name } = row;
     const announced = { folder, name, size: file.size, modified: file.lastModified };
-    const waiting = () => row.say("connection lost, trying again");
+    const waiting = () => row.say(worded("file_again"));
     const { identity, chunk, offset: known } = await patiently(() => post("uploads", announced), waiting);
     let offset = known;
     let piece = Math.min(FIRST_PIECE, chunk);
@@ -79,14 +78,14 @@
   async function handIn(folder, files, moved) {
     const identity = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     const address = `uploads/batches/${identity}`;
-    const waiting = () => say("Connection lost, trying again");
+    const waiting = () => say(worded("batch_again"));
     let progress = await patiently(() => post(address, { folder, files }), waiting);
     while (!progress.done) {
       moved(progress.receipts.length);
       await new Promise((done) => setTimeout(done, 400));
       progress = await patiently(() => answer(address), waiting);
     }
-    if (progress.failed) throw new Said("The studio made a fault while it took the photos in; its log says which. What is shown below was taken in.");
+    if (progress.failed) throw new Said(worded("intake_failed"));
     return progress;
   }
 
@@ -97,9 +96,9 @@
     element("upload-files").replaceChildren(...rows.map((row) => row.line));
     element("upload-cancel").hidden = false;
     const bytes = entries.reduce((sum, entry) => sum + entry.file.size, 0);
-    const numbers = () => count(`${rows.filter((row) => row.identity).length} of ${rows.length} files, ${megabytes(rows.reduce((sum, row) => sum + row.done, 0))} of ${megabytes(bytes)} MB`);
+    const numbers = () => count(worded("sent", { files: rows.filter((row) => row.identity).length, all: rows.length, done: megabytes(rows.reduce((sum, row) => sum + row.done, 0)), size: megabytes(bytes) }));
     const waitingRows = [...rows];
-    say("Sending");
+    say(worded("sending"));
     numbers();
     const sender = async () => {
       for (let row = waitingRows.shift(); row; row = waitingRows.shift()) {
@@ -122,14 +121,14 @@
       const files = rows.filter((row) => row.identity).map((row) => ({ identity: row.identity, name: row.name }));
       element("upload-cancel").hidden = true;
       if (files.length && !cancel.signal.aborted) {
-        say("Checking");
-        count(`0 of ${files.length}`);
-        const taken = await handIn(folder, files, (done) => count(`${done} done`));
+        say(worded("checking"));
+        count(worded("to_check", { files: files.length }));
+        const taken = await handIn(folder, files, (done) => count(worded("checked", { done })));
         receipts.push(...taken.receipts);
         server = taken.server;
       }
     } catch (error) {
-      fault = error instanceof Said ? error.message : `This browser could not send them (${error.message}).`;
+      fault = error instanceof Said ? error.message : worded("browser_failed", { error: error.message });
     }
     const refused = rows.filter((row) => row.refused).map((row) => ({ name: row.name, outcome: "refused", saved: "", what: row.refused }));
     tell([...refused, ...receipts], fault);
@@ -166,7 +165,7 @@
     const row = { file, name, line, done: 0, moved: () => {}, say: (text) => (words.textContent = text) };
     row.sent = (offset) => {
       row.done = bar.value = offset;
-      words.textContent = `${megabytes(offset)} of ${megabytes(file.size)} MB`;
+      words.textContent = worded("file_sent", { done: megabytes(offset), size: megabytes(file.size) });
       row.moved();
     };
     return row;
@@ -175,9 +174,9 @@
   function showReceipts(receipts, fault) {
     const of = (...outcomes) => receipts.filter((receipt) => outcomes.includes(receipt.outcome));
     const added = of("added", "renamed").length;
-    const parts = [`${added} added`];
-    if (of("already there").length) parts.push(`${of("already there").length} already there`);
-    if (of("refused").length) parts.push(`${of("refused").length} not added`);
+    const parts = [worded("added", { count: added })];
+    if (of("already there").length) parts.push(worded("already_there", { count: of("already there").length }));
+    if (of("refused").length) parts.push(worded("not_added", { count: of("refused").length }));
     say(fault || `${parts.join(", ")}.`);
     count(fault && receipts.length ? `${parts.join(", ")}.` : "");
     const worth = [...of("refused"), ...of("renamed"), ...of("already there"), ...of("added")];
@@ -191,8 +190,8 @@
     const words = document.createElement("small");
     line.className = receipt.outcome.replace(" ", "-");
     title.textContent = receipt.name;
-    mark.textContent = receipt.outcome === "refused" ? "not added" : receipt.outcome;
-    words.textContent = [receipt.outcome === "renamed" ? `now ${receipt.saved}` : "", receipt.what].filter(Boolean).join("; ");
+    mark.textContent = receipt.outcome === "refused" ? worded("mark_not_added") : receipt.outcome;
+    words.textContent = [receipt.outcome === "renamed" ? worded("renamed", { name: receipt.saved }) : "", receipt.what].filter(Boolean).join("; ");
     line.append(title, mark, words);
     return line;
   }

@@ -1,0 +1,58 @@
+"""What stands in the logs, for every live view: each is read and folded once, and from then on only what was added."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.events import RunEvent
+from core.runs import EventLog
+from ui.run_view import RunView, extend, frozen
+
+
+@dataclass
+class _ReadLog:
+    identity: tuple[int, bytes]
+    offset: int = 0
+    events: list[RunEvent] = field(default_factory=list)
+    view: RunView = field(default_factory=RunView)
+
+
+class LogReader:
+    """Reads each log once and from then on only what was added; a rewritten log is read anew. Of the logs asked for, the last few are kept: a step takes about 1.4 KiB."""
+
+    MOST_LOGS = 8
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._read: dict[Path, _ReadLog] = {}
+
+    def events(self, log: EventLog) -> list[RunEvent]:
+        return self.look(log)[0]
+
+    def look(self, log: EventLog) -> tuple[list[RunEvent], RunView]:
+        """All events and their fold, which costs what was added: an open tab asks each second, for a run of thousands of steps too."""
+        with self._lock:
+            try:
+                identity, size = _identity(log.file)
+            except FileNotFoundError:
+                return [], RunView()
+            known = self._read.pop(log.file, None)
+            if known is None or known.identity != identity or size < known.offset:
+                known = _ReadLog(identity)
+            added, known.offset = log.read(known.offset)
+            known.events = known.events + added
+            extend(known.view, added)
+            self._read[log.file] = known
+            if len(self._read) > self.MOST_LOGS:
+                del self._read[next(iter(self._read))]
+            return known.events, frozen(known.view)
+
+
+def _identity(file: Path) -> tuple[tuple[int, bytes], int]:
+    """What tells one log from the next at the same place, and its bytes: a file system gives a deleted file's number away again at once."""
+    with file.open("rb") as stream:
+        status = os.fstat(stream.fileno())
+        return (status.st_ino, stream.readline()), status.st_size

@@ -1,0 +1,31 @@
+"""Answers that leave a component as it is cost nothing: Gradio would make that component anew for each of them, forty a second for an open tab."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import BlockFunction
+from gradio.state_holder import SessionState
+
+SKIP = gr.skip()
+
+
+class StillBlocks(gr.Blocks):
+    """Gradio's page; what a handler skips is passed by, everything else goes Gradio's way."""
+
+    async def postprocess_data(self, block_fn: BlockFunction, predictions: list | dict, state: SessionState | None) -> list[Any]:
+        outputs = block_fn.outputs
+        if not isinstance(predictions, list | tuple) or len(predictions) != len(outputs) or len(outputs) < 2 or block_fn.batch or block_fn.is_validator_function:
+            return await super().postprocess_data(block_fn, predictions, state)
+        moved = [place for place, (output, answer) in enumerate(zip(outputs, predictions, strict=True)) if output.stateful or answer != SKIP]
+        answers = [gr.skip() for _ in outputs]
+        if not moved:
+            return answers
+        part = copy.copy(block_fn)
+        part.outputs = [outputs[place] for place in moved]
+        values = [predictions[place] for place in moved]
+        for place, answer in zip(moved, await super().postprocess_data(part, values if len(values) > 1 else values[0], state), strict=True):
+            answers[place] = answer
+        return answers
