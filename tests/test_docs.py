@@ -16,8 +16,9 @@ def test_the_readmes_commands_exist():
     assert len(named) >= 7 and [name for name in named if not Path(name).is_file()] == []
 
 
-def test_every_test_that_proves_a_row_of_the_guide_exists():
-    rows = Path("docs/guide_rows.md").read_text()
+@pytest.mark.parametrize("page", sorted(map(str, Path("docs").glob("*_rows.md"))))
+def test_every_test_that_proves_a_row_exists(page):
+    rows = Path(page).read_text()
     named = re.findall(r"`(tests/\S+\.py)::(test_\w+)`(?:, `(test_\w+)`)?", rows)
     assert len(named) > 25
     for file, *tests in named:
