@@ -40,8 +40,7 @@ HELD_OUT_PROMPTS, HELD_OUT_SEED = 8, 77_000
 # Which measures should be flagged for which fault; leak for every run that was trained without regularization (planted_runs.py).
 EXPECTED = {
     "good": (), "undertrained": ("likeness",), "leaking": ("leak into the class",), "copied": ("carbon copy", "leak into the class"), "memorised": ("carbon copy", "leak into the class"),
-    "angle-starved": ("head angles", "leak into the class"),
-    "blurred": ("sharpness", "leak into the class"), "overtrained": ("prompt adherence", "leak into the class"),
+    "angle-starved": ("head angles", "leak into the class"), "blurred": ("sharpness", "leak into the class"), "overtrained": ("prompt adherence", "leak into the class"),
 }  # fmt: skip
 
 
