@@ -49,7 +49,7 @@ class CaptionPanel:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        with gr.Accordion(texts.PROPOSE_TITLE, open=False, elem_id="caption-panel"):
+        with gr.Accordion(texts.PROPOSE_TITLE, open=False, elem_id="caption-panel") as self.fold:
             with gr.Row():
                 self.which = gr.Radio(list(WHICH), value=MISSING, label=texts.WHICH_LABEL, info=texts.WHICH_HELP, elem_id="caption-which")
                 with gr.Column(min_width=300):
@@ -157,7 +157,18 @@ class CaptionPanel:
 def captioner_choices(studio: Studio) -> list[tuple[str, str]]:
     """Titles with what each costs; folders of one's own by their name."""
     known = {TEMPLATE: texts.FACTS_TITLE} | {model.name: texts.MODEL_TITLE.format(title=model.title, gigabytes=model.gigabytes) for model in CAPTION_MODELS}
-    return [(known.get(name, Path(name).name), name) for name in studio.listing("captioner")]
+    return [(known.get(name, captioner_title(name)), name) for name in studio.listing("captioner")]
+
+
+def captioner_title(name: str) -> str:
+    """Of a model; a folder of one's own is called by its name."""
+    model = model_named(name)
+    return model.title if model else Path(name).name
+
+
+def model_to_ask(studio: Studio, captioner: str) -> str:
+    """The captioner, if it is a model of the list that is on this machine; else empty."""
+    return captioner if captioner != TEMPLATE and captioner in studio.listing("captioner") and is_here(captioner) else ""
 
 
 def read_answer(text: str) -> Answer:

@@ -9,11 +9,11 @@ from typing import Any
 
 import gradio as gr
 
+from core.analysis_tasks import kept_report
 from core.dataset import edits, history
 from core.dataset.captions import one_line
 from core.dataset.folder import Dataset, Sample, sample_named
 from core.errors import Refused, UserError
-from core.tasks import kept_report
 from ui import people, upload_zone
 from ui.bulk_captions import BulkCaptions
 from ui.caption_panel import CaptionPanel

@@ -77,7 +77,7 @@ table.bulk del, table.bulk ins { display: block; text-decoration: none; overflow
 .bar { height: 8px; border-radius: 5px; background: var(--border-color-primary); overflow: hidden; } .bar div { height: 100%; background: var(--primary-600); transition: width .6s; }
 .scroll { overflow-x: auto; max-width: 100%; }
 #samples, #cells, #report, #photos { min-width: 0; max-width: 100%; overflow: hidden; }
-#analyze { flex: 0 1 16rem; } #undo-remedy { flex: 0 1 auto; max-width: 30rem; } .finding .remedy { display: block; margin-top: .35rem; } .finding .who .remedy { width: 100%; padding: .15rem; font-size: .76rem; }
+#analyze { flex: 0 1 16rem; } #undo-remedy { flex: 0 1 auto; max-width: 30rem; } .remedies { display: inline-flex; flex-wrap: wrap; gap: .4rem; vertical-align: middle; } .finding .remedies { display: flex; margin-top: .4rem; } .finding .who .remedy { width: 100%; padding: .15rem; font-size: .76rem; }
 table.grid, table.grid tr, table.grid th, table.grid td { border: 0 !important; background: none !important; } table.grid img { margin: 0 !important; }
 table.plain, table.plain tr, table.plain th, table.plain td { border-width: 0 0 1px !important; border-color: var(--border-color-primary) !important; }
 table.grid { border-collapse: separate; border-spacing: 6px; width: 100%; table-layout: fixed; margin: 0; }

@@ -10,8 +10,8 @@ from core.dataset.folder import open_dataset
 from core.errors import Refused
 from core.events import Phase, RunFailed, RunFinished, RunStarted, Warned
 from core.runs import RunStore
+from tests.ui.handlers import call, handlers_of
 from ui.caption_panel import NOTHING_SEEN, captioner_choices, place_html, proposals_html, read_answer, status_html
-from ui.layout import build_page
 from ui.run_view import fold
 from ui.studio import Studio
 
@@ -37,21 +37,7 @@ def studio(tmp_path, folder, monkeypatch):
 
 @pytest.fixture
 def handlers(studio):
-    """The panel's handlers as the page calls them, by the element that calls."""
-    page = build_page(studio)
-    found = {}
-    for function in page.fns.values():
-        for target in function.targets:
-            element = page.blocks.get(target[0])
-            found.setdefault((getattr(element, "elem_id", None), target[1]), []).append(function)
-    return {key: functions[0] for key, functions in found.items()}
-
-
-def call(handlers, element, event, **values):
-    """With the values of the named elements; the others as the page was built."""
-    function = handlers[element, event]
-    inputs = [values.get((component.elem_id or "").replace("-", "_"), getattr(component, "value", None)) for component in function.inputs]
-    return dict(zip([component.elem_id for component in function.outputs], function.fn(*inputs), strict=True))
+    return handlers_of(studio)
 
 
 def all_proposals(folder):
