@@ -136,4 +136,4 @@ def _html(studio: Studio, dataset_folder: str, events: list[RunEvent], report: A
         samples = {}  # The photos are gone since; the report is still worth reading.
     body = report_body(report, lambda name: photo_address(dataset_folder, samples[name], THUMBNAIL_SIDE) if name in samples else None, functools.partial(remedy_buttons, captioner=captioner))
     out_of_date = f'<p class="readiness old" role="status"><b>{texts.OUT_OF_DATE}</b> {escape(since)} {texts.ANALYZE_AGAIN}</p>' if since else ""
-    return f'{out_of_date}{body}<p><a href="report?{urlencode({"folder": dataset_folder})}" download>{texts.DOWNLOAD}</a></p>'
+    return f'{out_of_date}{body}<p class="download"><a href="report?{urlencode({"folder": dataset_folder})}" download>{texts.DOWNLOAD}</a></p>'

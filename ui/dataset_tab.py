@@ -41,11 +41,11 @@ class DatasetTab:
             self.folder, self.trigger, self.class_word = (form.place(key) for key in WITH_PHOTOS)
         people.build(studio, self.folder, page)
         self.summary = gr.Markdown(elem_id="dataset-summary")
-        with gr.Row(elem_id="photo-tools"):
-            self.tools = {name: gr.Button(title, size="sm", min_width=40, elem_id=name) for name, title in texts.TOOLS.items()}
         self.captions = CaptionPanel(studio)
         bulk = BulkCaptions()
-        with gr.Row():
+        with gr.Row(elem_id="photo-tools"):
+            self.tools = {name: gr.Button(title, size="sm", min_width=40, elem_id=name) for name, title in texts.TOOLS.items()}
+        with gr.Row(elem_id="photo-desk"):
             with gr.Column(scale=3):
                 self.photos = gr.HTML(elem_id="photos")
             with gr.Column(scale=2, min_width=300, elem_id="photo-panel"):

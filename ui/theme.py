@@ -57,7 +57,7 @@ CSS = REPORT_CSS + PAGE_CSS + """
 .pick-bar { display: flex; align-items: center; gap: .5rem; margin: 0 0 .5rem; } .pick-help { margin: .6rem 0 0; font-size: .78rem; color: var(--body-text-color-subdued); }
 .pick-bar button, .large-bar button, .remedy { padding: .15rem .6rem; font-size: .82rem; border: 1px solid var(--neutral-400); border-radius: 6px; background: var(--background-fill-primary); color: var(--body-text-color); cursor: pointer; } .pick-bar button:hover, .large-bar button:hover, .remedy:hover { border-color: var(--primary-600); color: var(--primary-600); }
 #photo-panel { position: sticky; top: 8px; align-self: flex-start; }
-#photo-tools { gap: 6px; flex-wrap: wrap; } #photo-tools button { flex: 0 1 auto; } #undo, #redo { overflow: hidden; text-overflow: ellipsis; max-width: 20rem; }
+#photo-tools { gap: 6px; flex-wrap: wrap; margin-top: 4px; } #photo-tools button { flex: 0 1 auto; min-height: 34px; padding: .25rem .8rem; } #undo, #redo { overflow: hidden; text-overflow: ellipsis; max-width: 20rem; }
 #large-photo { position: relative; width: fit-content; max-width: 100%; margin: 0 auto; line-height: 0; } #large-photo img { max-width: 100%; max-height: 58vh; border-radius: 8px; margin: 0; }
 .large-bar { display: flex; justify-content: space-between; align-items: center; gap: .6rem; margin: .45rem 0 .1rem; } .large-bar b { overflow-wrap: anywhere; } .large-bar span { display: flex; gap: .4rem; } #large small { color: var(--body-text-color-subdued); overflow-wrap: anywhere; }
 #crop-frame { position: absolute; border: 2px solid #fff; box-shadow: 0 0 0 9999px rgba(0, 0, 0, .5); cursor: move; touch-action: none; } #crop-frame[hidden] { display: none; } #large-photo:has(#crop-frame:not([hidden])) { overflow: hidden; }
@@ -77,7 +77,7 @@ table.bulk del, table.bulk ins { display: block; text-decoration: none; overflow
 .bar { height: 8px; border-radius: 5px; background: var(--border-color-primary); overflow: hidden; } .bar div { height: 100%; background: var(--primary-600); transition: width .6s; }
 .scroll { overflow-x: auto; max-width: 100%; }
 #samples, #cells, #report, #photos { min-width: 0; max-width: 100%; overflow: hidden; }
-#analyze { flex: 0 1 16rem; } #undo-remedy { flex: 0 1 auto; max-width: 30rem; } .remedies { display: inline-flex; flex-wrap: wrap; gap: .4rem; vertical-align: middle; } .finding .remedies { display: flex; margin-top: .4rem; } .finding .who .remedy { width: 100%; padding: .15rem; font-size: .76rem; }
+#report .download { margin-top: .9rem; } #analyze { flex: 0 1 16rem; } #undo-remedy { flex: 0 1 auto; max-width: 30rem; } .remedies { display: inline-flex; flex-wrap: wrap; gap: .4rem; vertical-align: middle; } .finding .remedies { display: flex; margin-top: .4rem; } .finding .who .remedy { width: 100%; padding: .15rem; font-size: .76rem; }
 table.grid, table.grid tr, table.grid th, table.grid td { border: 0 !important; background: none !important; } table.grid img { margin: 0 !important; }
 table.plain, table.plain tr, table.plain th, table.plain td { border-width: 0 0 1px !important; border-color: var(--border-color-primary) !important; }
 table.grid { border-collapse: separate; border-spacing: 6px; width: 100%; table-layout: fixed; margin: 0; }
@@ -97,6 +97,12 @@ table.measures td.good { color: #1d5b45; } table.measures td.watch { background:
 table.plain { width: 100%; border-collapse: collapse; font-size: .9rem; } table.plain th, table.plain td { text-align: left; padding: 5px 9px; border-bottom: 1px solid var(--border-color-primary); }
 /* The plot measures its frame without the legend, which would be cut off. */
 #loss .vega-embed { height: 252px !important; } #loss .vega-embed svg { overflow: visible !important; }
+#subject-row .form > * { display: flex; flex-direction: column; } #subject-row .form > * > label, #subject-row .form > * > .container { flex: 1; display: flex; flex-direction: column; } #subject-row :is(label, .container) > :is(.wrap, .input-container) { margin-top: auto; } #subject-row :is(.wrap-inner, .input-container input, .input-container textarea) { height: 38px !important; box-sizing: border-box; } #subject-row .wrap-inner { align-items: center; }
+:is(#bulk-preview, #bulk-apply, #start-captions, #stop-captions, #accept-all, #reject-all, #look-at-traces, #create-person, #delete-person, #download-captioner) { flex: 0 1 auto !important; width: auto; min-width: 12rem; align-self: flex-start; } #delete-person { color: var(--bad); border-color: var(--bad); }
+#traces td:not(:first-child) { white-space: nowrap; }
+/* Nothing to look at, to caption or to turn yet: what is left is the way to bring photos in, and to take a deletion back. */
+.gradio-container:has(#photos .empty) :is(#caption-panel, #bulk-captions, #large, .form:has(> #caption), #caption-checks, #save-caption, #photo-tools button:is(:disabled, :not(#undo, #redo))) { display: none; }
+#photo-desk:has(#photos .empty) { flex-direction: column; } #photo-desk:has(#photos .empty) > .column { width: 100%; } #photo-desk:has(#photos .empty) #drop-zone label { padding: 3.5rem .8rem; }
 .gradio-container .html-container { padding: 0 !important; }
 /* Last line at the bottom and in sight; reversed columns keep it there without a script. */
 .log { display: flex; flex-direction: column-reverse; max-height: 15rem; overflow: auto; padding: .6rem .8rem; border: 1px solid var(--border-color-primary); border-radius: 10px; background: var(--background-fill-primary); }

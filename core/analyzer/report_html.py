@@ -31,12 +31,15 @@ REPORT_CSS = """
 .report-parts h4 { margin: 0 0 .5rem; } .report-parts p { margin: .5rem 0 0; font-size: .84rem; color: var(--body-text-color-subdued); }
 table.coverage { border-collapse: separate !important; border-spacing: 4px; width: 100%; table-layout: fixed; margin: 0; border: 0 !important; }
 table.coverage tr { border: 0 !important; background: none !important; } table.coverage th { font-weight: 500; font-size: .76rem; padding: 0 2px; border: 0 !important; color: var(--body-text-color-subdued); text-align: center; }
-table.coverage td { text-align: center; border: 1px solid var(--border-color-primary) !important; border-radius: 7px; height: 2.4rem; padding: 0; font-variant-numeric: tabular-nums; } table.coverage td.none { border-style: dashed !important; color: var(--body-text-color-subdued); }
+table.coverage td { text-align: center; border: 1px solid var(--border-color-primary) !important; border-radius: 7px; height: 2.4rem; padding: 0; font-variant-numeric: tabular-nums; } table.coverage td.none { border-style: dashed !important; color: var(--body-text-color-subdued); font-size: .8rem; }
+table.coverage thead th:first-child { width: 5rem; } table.coverage th[scope=row] { text-align: left; }
+@media (max-width: 640px) { table.coverage { border-spacing: 3px; } table.coverage th { font-size: .68rem; line-height: 1.25; padding: 0; } table.coverage thead th:first-child { width: 3rem; } .report-parts > section { padding: .7rem .6rem .8rem; } }
 .light-strip { position: relative; height: 20px; border-radius: 6px; } .light-strip i { position: absolute; top: 2px; width: 4px; height: 16px; border-radius: 2px; background: #e0592a; box-shadow: 0 0 0 1px #fff; }
 .light-strip.brightness { background: linear-gradient(90deg, #1b1b1b, #f4f1ea); } .light-strip.side { background: linear-gradient(90deg, #f1ede2, #8a857a, #f1ede2); } .light-strip.warmth { background: linear-gradient(90deg, #9fb6d8, #ece8df, #e3b271); }
 .light-ends { display: flex; justify-content: space-between; margin: 2px 0 .55rem; font-size: .78rem; color: var(--body-text-color-subdued); }
 .findings { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 420px), 1fr)); grid-auto-flow: dense; gap: 10px; margin: 12px 0; } .findings > .wide, .findings > details { grid-column: 1 / -1; }
 .finding { display: flex; flex-wrap: wrap; gap: 10px 14px; padding: .7rem .8rem; border: 1px solid var(--border-color-primary); border-radius: 9px; background: var(--background-fill-primary); } .finding .words { flex: 1 1 220px; min-width: 0; overflow-wrap: anywhere; } .finding.wide .words { flex: 1 1 260px; max-width: 30rem; }
+h4.buckets { margin: 1.6rem 0 .4rem; }
 .findings summary { cursor: pointer; padding: .3rem .2rem; color: var(--body-text-color-subdued); }
 .finding p { margin: .2rem 0 0; color: var(--body-text-color-subdued); } .finding small { display: block; margin-top: .2rem; font-size: .82rem; color: var(--body-text-color-subdued); }
 .finding .who { flex: 0 1 auto; display: flex; flex-wrap: wrap; align-items: flex-start; gap: 8px; } .finding .who figure { margin: 0; width: 112px; } .finding .who img { width: 112px; height: 112px; object-fit: cover; border-radius: 6px; display: block; margin: 0; } .finding .who figcaption { font-size: .76rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--body-text-color-subdued); }
@@ -69,7 +72,7 @@ def report_body(report: AnalysisReport, address_of: Callable[[str], str | None],
     return (
         f"{_verdict(report, buttons)}{_coverage(report.coverage)}"
         f'<div class="findings">{findings}</div>'
-        f'<h4>Buckets at {report.resolution} px</h4><div class="scroll"><table class="plain"><thead><tr><th>Size</th><th>Photos</th><th>Cut away, up to</th><th>Which</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<h4 class="buckets">Buckets at {report.resolution} px</h4><div class="scroll"><table class="plain"><thead><tr><th>Size</th><th>Photos</th><th>Cut away, up to</th><th>Which</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 

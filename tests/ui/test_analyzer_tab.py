@@ -8,12 +8,14 @@ import pytest
 from PIL import Image
 
 import core.captioning.by_model as by_model
-from core.analysis_tasks import kept_report, report_file
+from core.analysis_tasks import analyze, kept_report, report_file
 from core.analyzer.report import AnalysisReport, Finding, write_report
 from core.captioning.proposals import proposals_of
 from core.dataset.captions import read_caption, write_caption
 from core.dataset.folder import files_state, open_dataset
 from core.runs import RunStore
+from core.settings import POCKET_FLUX, parse_settings
+from core.tasks import check_startable
 from tests.core.caption_models import save_florence
 from tests.ui.handlers import call, handlers_of
 from ui.analyzer_tab import changed_since, readiness, render
@@ -49,6 +51,15 @@ def test_the_training_tab_says_the_verdict_and_what_it_means(studio, folder, sev
     write_report(report_on(folder, *findings), report_file(str(folder), studio.store))
     body, words, _ = shown(studio, folder)
     assert verdict in body and verdict in words and meaning in words and "out of date" not in body + words and "<b><b>" not in body
+
+
+def test_the_worst_report_keeps_nobody_from_training(studio, photos):
+    """Six photos are too few, and the start is refused only for what cannot be trained at all."""
+    settings = parse_settings({"dataset.folder": str(photos), "run.output": str(studio.store.root), "model.path": POCKET_FLUX})
+    list(analyze(settings, studio.store))
+    report, _ = kept_report(str(photos), studio.store)
+    assert report.verdict == "fix first" and "Training works all the same" in readiness(report, "")
+    check_startable(settings)
 
 
 def test_a_report_is_out_of_date_once_photos_trigger_or_resolution_are_others(studio, folder):

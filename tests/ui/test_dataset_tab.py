@@ -128,7 +128,7 @@ def test_marks_of_the_report_stand_on_photos_until_they_change(tab, folder):
     finding = Finding(check="blur", severity="warning", what="", fix="", photos=("a",))
     report = AnalysisReport(folder=str(folder), photo_count=3, trigger_word="ohwx", resolution=512, findings=(finding,), buckets=())
     write_report(report, report_file(str(folder), tab.studio.store))
-    assert ">blur<" in tab.show(str(folder), "ohwx")[0]
+    assert ">blurred face<" in tab.show(str(folder), "ohwx")[0]
     dataset = open_dataset(folder)
     changed = (folder / "a.png").stat().st_mtime
     assert ">blur<" in photo_grid(dataset, "ohwx", report, changed + 1) and ">blur<" not in photo_grid(dataset, "ohwx", report, changed - 1)
