@@ -131,7 +131,7 @@ def test_marks_of_the_report_stand_on_photos_until_they_change(tab, folder):
     assert ">blurred face<" in tab.show(str(folder), "ohwx")[0]
     dataset = open_dataset(folder)
     changed = (folder / "a.png").stat().st_mtime
-    assert ">blur<" in photo_grid(dataset, "ohwx", report, changed + 1) and ">blur<" not in photo_grid(dataset, "ohwx", report, changed - 1)
+    assert ">blurred face<" in photo_grid(dataset, "ohwx", report, changed + 1) and ">blurred face<" not in photo_grid(dataset, "ohwx", report, changed - 1)
 
 
 def test_a_folder_of_excluded_photos_is_not_empty(tab, folder):
