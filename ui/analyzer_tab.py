@@ -19,7 +19,7 @@ from core.errors import Refused, UserError
 from core.events import RunEvent
 from core.settings import Settings
 from ui.caption_panel import NOTHING_SEEN, model_to_ask
-from ui.dataset_tab import QUIET, DatasetTab
+from ui.dataset_tab import QUIET, DatasetTab, undo_and_redo
 from ui.messages import as_html, shows_errors
 from ui.pictures import nothing_yet, photo_address
 from ui.remedies import read_pressed, remedy_buttons
@@ -61,11 +61,6 @@ def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button
             history.undo(Path(settings.dataset.folder))
         return _again(settings)
 
-    def drawn(folder_name: str, trigger_word: str) -> list[Any]:
-        """Undo says here too what it would take back."""
-        values = dataset.show(folder_name, trigger_word)
-        return [*values, dict(values[dataset.drawn.index(dataset.tools["undo"])])]  # Gradio empties the update it sends
-
     def _require_idle() -> None:
         """The report on the screen is about to be replaced; its numbers would mean other findings."""
         if studio.analyst.is_busy():
@@ -75,7 +70,7 @@ def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button
         start_analysis(studio.analyst, settings, studio.store)
         return dataset.show(settings.dataset.folder, settings.dataset.trigger_word)
 
-    analyzed.change(shows_errors(drawn), [dataset.folder, dataset.trigger], [*dataset.drawn, undo], **QUIET)
+    analyzed.change(shows_errors(dataset.show), [dataset.folder, dataset.trigger], dataset.drawn, **QUIET)
     analyze.click(shows_errors(start), form.inputs, None, **QUIET)
     pressed.change(shows_errors(do), [pressed, *form.inputs], dataset.drawn, **QUIET)
     again.change(shows_errors(propose), [again, captions.captioner, *form.inputs], [tabs, captions.fold, *captions.shown], **QUIET)
@@ -83,22 +78,25 @@ def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button
 
 
 def render(studio: Studio, dataset_folder: str, trigger_word: str, resolution: float | None, captioner: str, seen: tuple) -> tuple[tuple, list[Any]]:
-    """A key that changes with what is shown; the report, what it means for a training, and when it was made if that was while somebody looked. Nothing is sent when the key is `seen`."""
+    """A key that changes with what is shown; the report, what it means for a training, when it was made if that was while somebody looked, and what Undo would take back.
+
+    Nothing is sent when the key is `seen`.
+    """
     if dataset_folder not in studio.listing("dataset"):
-        return (dataset_folder,), [nothing_yet(texts.CHOOSE_FOLDER), "", gr.skip()]
+        return (dataset_folder,), [nothing_yet(texts.CHOOSE_FOLDER), "", gr.skip(), undo_and_redo(None)[0]]
     try:
         events = studio.reader.events(analysis_log(dataset_folder, studio.store))
     except UserError as error:
-        return (dataset_folder, error.what), [f'<div class="verdict fix">{as_html(error)}</div>', "", gr.skip()]
+        return (dataset_folder, error.what), [f'<div class="verdict fix">{as_html(error)}</div>', "", gr.skip(), undo_and_redo(Path(dataset_folder))[0]]
     state = files_state(Path(dataset_folder))
     model = model_to_ask(studio, captioner)
     key = (dataset_folder, len(events), events[-1].time if events else 0, studio.analyst.is_busy(), state, trigger_word, resolution, model)
     if key == seen:
-        return key, [gr.skip()] * 3
+        return key, [gr.skip()] * 4
     report, made = kept_report(dataset_folder, studio.store)
     since = changed_since(report, state, trigger_word, resolution) if report else ""
     is_watched = report is not None and seen[:1] == key[:1]
-    return key, [_html(studio, dataset_folder, events, report, since, model), readiness(report, since), str(made) if is_watched else gr.skip()]
+    return key, [_html(studio, dataset_folder, events, report, since, model), readiness(report, since), str(made) if is_watched else gr.skip(), undo_and_redo(Path(dataset_folder))[0]]
 
 
 def changed_since(report: AnalysisReport, state: str, trigger_word: str, resolution: float | None) -> str:

@@ -80,9 +80,9 @@ class DatasetTab:
         try:
             dataset = opened(self.studio, folder_name)
         except UserError as error:
-            return [nothing_yet(error.what), error.fix, *_steps(Path(folder_name) if folder_name in self.studio.listing("dataset") else None)]
+            return [nothing_yet(error.what), error.fix, *undo_and_redo(Path(folder_name) if folder_name in self.studio.listing("dataset") else None)]
         report, analyzed = kept_report(folder_name, self.studio.store)
-        return [photo_grid(dataset, trigger_word, report, analyzed), summary_of(dataset), *_steps(dataset.folder)]
+        return [photo_grid(dataset, trigger_word, report, analyzed), summary_of(dataset), *undo_and_redo(dataset.folder)]
 
     def pick(self, folder_name: str, trigger_word: str, picked_text: str, edited: str, text: str) -> list[Any]:
         """The photo that is looked at; what was typed for the one before is saved first."""
@@ -173,7 +173,7 @@ def summary_of(dataset: Dataset) -> str:
     return " ".join(said)
 
 
-def _steps(folder: Path | None) -> list[Any]:
+def undo_and_redo(folder: Path | None) -> list[Any]:
     """The buttons of undo and redo say what they would do."""
     steps = history.next_steps(folder) if folder else (None, None)
     return [gr.update(value=f"{title}: {what}" if what else title, interactive=what is not None) for title, what in zip((texts.TOOLS["undo"], texts.TOOLS["redo"]), steps, strict=True)]

@@ -75,7 +75,7 @@ def build_page(studio: Studio) -> gr.Blocks:
             return [(gauge, steps, lists_key), gauge if gauge != last[0] else gr.skip(), steps if steps != last[1] else gr.skip(), *lists]
 
         inputs = [form.components["dataset.folder"], training.run, evaluation.lora, evaluation.grid, doctor.run, form.components["dataset.trigger_word"], form.components["dataset.resolution"], dataset.captions.captioner]
-        outputs = [seen, *training.outputs, *evaluation.outputs, report, training.readiness, analyzed, *doctor.outputs]
+        outputs = [seen, *training.outputs, *evaluation.outputs, report, training.readiness, analyzed, undo, *doctor.outputs]
         dataset.captions.wire(dataset, form, page)
         analyzer_tab.wire(studio, form, analyze, undo, analyzed, dataset, tabs)
         training.wire()

@@ -26,7 +26,7 @@ KINDS = {"ready": "ready", "train for a test": "test", "fix first": "fix"}
 REPORT_CSS = """
 .verdict { display: flex; flex-wrap: wrap; gap: .2rem .9rem; align-items: baseline; border: 1px solid var(--border-color-primary); border-left: 5px solid var(--primary-600); border-radius: 10px; padding: .8rem 1rem; background: var(--background-fill-primary); }
 .verdict.fix { border-left-color: #b3392c; } .verdict.test { border-left-color: #c28a1c; }
-.verdict b { font-size: 1.1rem; } .verdict ol { flex-basis: 100%; margin: .4rem 0 0; padding-left: 1.2rem; } .verdict li { margin: .15rem 0; }
+.verdict b { font-size: 1.1rem; } .verdict ol { flex-basis: 100%; margin: .4rem 0 0; padding-left: 1.2rem; } .verdict li { margin: .3rem 0; }
 .report-parts { display: flex; flex-wrap: wrap; gap: 12px; margin: 12px 0; } .report-parts > section { flex: 1 1 300px; min-width: 0; border: 1px solid var(--border-color-primary); border-radius: 10px; padding: .7rem 1rem 1rem; background: var(--background-fill-primary); }
 .report-parts h4 { margin: 0 0 .5rem; } .report-parts p { margin: .5rem 0 0; font-size: .84rem; color: var(--body-text-color-subdued); }
 table.coverage { border-collapse: separate !important; border-spacing: 4px; width: 100%; table-layout: fixed; margin: 0; border: 0 !important; }

@@ -12,6 +12,7 @@ from core.analysis_tasks import analyze, kept_report, report_file
 from core.analyzer.report import AnalysisReport, Finding, write_report
 from core.captioning.proposals import proposals_of
 from core.dataset.captions import read_caption, write_caption
+from core.dataset.edits import write_captions
 from core.dataset.folder import files_state, open_dataset
 from core.runs import RunStore
 from core.settings import POCKET_FLUX, parse_settings
@@ -49,7 +50,7 @@ def shown(studio, folder, trigger_word="ohwx", resolution=512, captioner="templa
 def test_the_training_tab_says_the_verdict_and_what_it_means(studio, folder, severity, verdict, meaning):
     findings = [Finding(check="x", severity=severity, what="<b>", fix="")] if severity else []
     write_report(report_on(folder, *findings), report_file(str(folder), studio.store))
-    body, words, _ = shown(studio, folder)
+    body, words, *_ = shown(studio, folder)
     assert verdict in body and verdict in words and meaning in words and "out of date" not in body + words and "<b><b>" not in body
 
 
@@ -68,6 +69,14 @@ def test_a_report_is_out_of_date_once_photos_trigger_or_resolution_are_others(st
         assert all("out of date" in html for html in shown(studio, folder, **what)[:2])
     (folder / "a.txt").write_text("ohwx, a")
     assert all("out of date" in html and "changed since" in html for html in shown(studio, folder)[:2])
+
+
+def test_undo_says_what_it_takes_back_whoever_changed_the_photos(studio, folder):
+    key, values = render(studio, str(folder), "ohwx", 512, "template", ())
+    assert values[3]["value"] == "Undo" and not values[3]["interactive"]
+    write_captions(open_dataset(folder), {"a": "ohwx man"}, "caption of a")
+    values = render(studio, str(folder), "ohwx", 512, "template", key)[1]
+    assert values[3]["value"] == "Undo: caption of a" and values[3]["interactive"]
 
 
 def test_nothing_is_sent_while_nothing_changes(studio, folder):
