@@ -46,7 +46,7 @@ h4.buckets { margin: 1.6rem 0 .4rem; }
 .severity { display: inline-block; margin-right: .5rem; padding: 0 .5rem; line-height: 1.45rem; border-radius: 6px; font-size: .78rem; background: #e3e7ea; color: #33414c; }
 .finding.error .severity { background: #f6d7d2; color: #7d1f14; } .finding.warning .severity { background: #f7e3c4; color: #6b4206; }
 .readiness { margin: 0 0 10px; padding: .5rem .8rem; border-left: 4px solid var(--primary-600); font-size: .88rem; } .readiness.test, .readiness.old { border-color: #c28a1c; } .readiness.fix { border-color: #b3392c; }
-table.plain td.size { white-space: nowrap; } table.plain td.names { min-width: 9rem; }
+table.plain td.size { white-space: nowrap; } table.plain td.names { min-width: 9rem; } @media (max-width: 640px) { table.plain.buckets :is(th, td) { padding: 4px 5px; font-size: .8rem; } table.plain td.names { min-width: 6rem; } }
 """
 FILE_CSS = """
 :root { --border-color-primary: #dcd9d2; --primary-600: #2f6f5e; --background-fill-primary: #fff; --body-text-color-subdued: #6a675f; }
@@ -72,7 +72,7 @@ def report_body(report: AnalysisReport, address_of: Callable[[str], str | None],
     return (
         f"{_verdict(report, buttons)}{_coverage(report.coverage)}"
         f'<div class="findings">{findings}</div>'
-        f'<h4 class="buckets">Buckets at {report.resolution} px</h4><div class="scroll"><table class="plain"><thead><tr><th>Size</th><th>Photos</th><th>Cut away, up to</th><th>Which</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<h4 class="buckets">Buckets at {report.resolution} px</h4><div class="scroll"><table class="plain buckets"><thead><tr><th>Size</th><th>Photos</th><th>Cut away, up to</th><th>Which</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 
