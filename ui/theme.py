@@ -53,11 +53,11 @@ CSS = REPORT_CSS + PAGE_CSS + """
 .photos figure.current { border-color: var(--primary-600); box-shadow: 0 0 0 1px var(--primary-600); } .photos figure[aria-selected=true] { background: var(--primary-50); } .dark .photos figure[aria-selected=true] { background: var(--primary-900); }
 .photos figure.aside img { opacity: .38; filter: grayscale(1); } .photos .mark.aside { background: var(--raised); color: var(--text) !important; }
 .photos .pick { position: absolute; top: 0; right: 0; width: 42px; height: 42px; display: grid; place-items: center; } .photos .pick::before { content: ""; width: 20px; height: 20px; border-radius: 6px; border: 2px solid #fff; background: rgba(20, 30, 26, .35); box-shadow: 0 0 2px rgba(0, 0, 0, .5); color: #fff; font: 700 15px/17px system-ui; text-align: center; }
-.photos figure[aria-selected=true] .pick::before { content: "\2713"; background: var(--primary-600); }
+.photos figure[aria-selected=true] .pick::before { content: "\\2713"; background: var(--primary-600); }
 .pick-bar { display: flex; align-items: center; gap: .5rem; margin: 0 0 .5rem; } .pick-help { margin: .6rem 0 0; font-size: .78rem; color: var(--body-text-color-subdued); }
 .pick-bar button, .large-bar button, .remedy { padding: .15rem .6rem; font-size: .82rem; border: 1px solid var(--neutral-400); border-radius: 6px; background: var(--background-fill-primary); color: var(--body-text-color); cursor: pointer; } .pick-bar button:hover, .large-bar button:hover, .remedy:hover { border-color: var(--primary-600); color: var(--primary-600); }
 #photo-panel { position: sticky; top: 8px; align-self: flex-start; }
-#photo-tools { gap: 6px; flex-wrap: wrap; } #photo-tools button { flex: 0 1 auto; } #undo, #redo { overflow: hidden; text-overflow: ellipsis; max-width: 20rem; }
+#photo-tools { gap: 6px; flex-wrap: wrap; margin-top: 4px; } #photo-tools button { flex: 0 1 auto; min-height: 34px; padding: .25rem .8rem; } #undo, #redo { overflow: hidden; text-overflow: ellipsis; max-width: 20rem; }
 #large-photo { position: relative; width: fit-content; max-width: 100%; margin: 0 auto; line-height: 0; } #large-photo img { max-width: 100%; max-height: 58vh; border-radius: 8px; margin: 0; }
 .large-bar { display: flex; justify-content: space-between; align-items: center; gap: .6rem; margin: .45rem 0 .1rem; } .large-bar b { overflow-wrap: anywhere; } .large-bar span { display: flex; gap: .4rem; } #large small { color: var(--body-text-color-subdued); overflow-wrap: anywhere; }
 #crop-frame { position: absolute; border: 2px solid #fff; box-shadow: 0 0 0 9999px rgba(0, 0, 0, .5); cursor: move; touch-action: none; } #crop-frame[hidden] { display: none; } #large-photo:has(#crop-frame:not([hidden])) { overflow: hidden; }
@@ -77,7 +77,7 @@ table.bulk del, table.bulk ins { display: block; text-decoration: none; overflow
 .bar { height: 8px; border-radius: 5px; background: var(--border-color-primary); overflow: hidden; } .bar div { height: 100%; background: var(--primary-600); transition: width .6s; }
 .scroll { overflow-x: auto; max-width: 100%; }
 #samples, #cells, #report, #photos { min-width: 0; max-width: 100%; overflow: hidden; }
-#analyze { flex: 0 1 16rem; } #undo-remedy { flex: 0 1 auto; max-width: 30rem; } .finding .remedy { display: block; margin-top: .35rem; } .finding .who .remedy { width: 100%; padding: .15rem; font-size: .76rem; }
+#report .download { margin-top: .9rem; } #analyze { flex: 0 1 16rem; } #undo-remedy { flex: 0 1 auto; max-width: 30rem; } .remedies { display: inline-flex; flex-wrap: wrap; gap: .4rem; vertical-align: middle; } .finding .remedies { display: flex; margin-top: .4rem; } .finding .who .remedy { width: 100%; padding: .15rem; font-size: .76rem; }
 table.grid, table.grid tr, table.grid th, table.grid td { border: 0 !important; background: none !important; } table.grid img { margin: 0 !important; }
 table.plain, table.plain tr, table.plain th, table.plain td { border-width: 0 0 1px !important; border-color: var(--border-color-primary) !important; }
 table.grid { border-collapse: separate; border-spacing: 6px; width: 100%; table-layout: fixed; margin: 0; }
@@ -97,6 +97,12 @@ table.measures td.good { color: #1d5b45; } table.measures td.watch { background:
 table.plain { width: 100%; border-collapse: collapse; font-size: .9rem; } table.plain th, table.plain td { text-align: left; padding: 5px 9px; border-bottom: 1px solid var(--border-color-primary); }
 /* The plot measures its frame without the legend, which would be cut off. */
 #loss .vega-embed { height: 252px !important; } #loss .vega-embed svg { overflow: visible !important; }
+#subject-row .form > * { display: flex; flex-direction: column; } #subject-row .form > * > label, #subject-row .form > * > .container { flex: 1; display: flex; flex-direction: column; } #subject-row :is(label, .container) > :is(.wrap, .input-container) { margin-top: auto; } #subject-row :is(.wrap-inner, .input-container input, .input-container textarea) { height: 38px !important; box-sizing: border-box; } #subject-row .wrap-inner { align-items: center; }
+:is(#bulk-preview, #bulk-apply, #start-captions, #stop-captions, #accept-all, #reject-all, #look-at-traces, #create-person, #delete-person, #download-captioner) { flex: 0 1 auto !important; width: auto; min-width: 12rem; align-self: flex-start; } #delete-person { color: var(--bad); border-color: var(--bad); }
+#traces td:not(:first-child) { white-space: nowrap; }
+/* Nothing to look at, to caption or to turn yet: what is left is the way to bring photos in, and to take a deletion back. */
+.gradio-container:has(#photos .empty) :is(#caption-panel, #bulk-captions, #large, .form:has(> #caption), #caption-checks, #save-caption, #photo-tools button:is(:disabled, :not(#undo, #redo))) { display: none; }
+#photo-desk:has(#photos .empty) { flex-direction: column; } #photo-desk:has(#photos .empty) > .column { width: 100%; } #photo-desk:has(#photos .empty) #drop-zone label { padding: 3.5rem .8rem; }
 .gradio-container .html-container { padding: 0 !important; }
 /* Last line at the bottom and in sight; reversed columns keep it there without a script. */
 .log { display: flex; flex-direction: column-reverse; max-height: 15rem; overflow: auto; padding: .6rem .8rem; border: 1px solid var(--border-color-primary); border-radius: 10px; background: var(--background-fill-primary); }
@@ -117,5 +123,5 @@ input[type=checkbox] { border: 1px solid var(--neutral-400) !important; }
 /* Gradio puts components into the page one by one, in no order; shown before the last of them, they would push each other about. After ten seconds what there is is shown. */
 main.contain:not(:has(.masthead):has(#set-dataset-folder):has(#exclude):has(#save-caption)) > .column { visibility: hidden; animation: shown 0s 10s forwards; } @keyframes shown { to { visibility: visible; } }
 #server-away { display: none; position: fixed; left: 50%; bottom: 16px; transform: translateX(-50%); background: #a12a1d; color: #fff; padding: .5rem 1rem; border-radius: 8px; z-index: 1000; }
-@media (max-width: 640px) { .proposals li { grid-template-columns: 72px minmax(0, 1fr); } .proposals span { grid-column: 1 / -1; } .proposals button { flex: 1; min-height: 40px; } #subject-row > *, #subject-row .form > * { flex: 1 1 100% !important; min-width: 100% !important; } .label-wrap { text-align: left; } .pick-help { display: none; } #photo-panel { position: static; } .gradio-container { padding: 0 !important; } .gradio-container .main { padding: 12px !important; } .masthead h1 { font-size: 1.2rem; } .photos { grid-template-columns: repeat(2, 1fr); max-height: 75vh; overflow: auto; } .tab-container button { font-size: .8rem; padding: 0 .3rem !important; } #loss .role-legend > g { translate: -42px; } }
+@media (max-width: 640px) { #analyze, #undo-remedy { flex: 1 1 100%; max-width: none; } .proposals li { grid-template-columns: 72px minmax(0, 1fr); } .proposals span { grid-column: 1 / -1; } .proposals button { flex: 1; min-height: 40px; } #subject-row > *, #subject-row .form > * { flex: 1 1 100% !important; min-width: 100% !important; } .label-wrap { text-align: left; } .pick-help { display: none; } #photo-panel { position: static; } .gradio-container { padding: 0 !important; } .gradio-container .main { padding: 12px !important; } .masthead h1 { font-size: 1.2rem; } .photos { grid-template-columns: repeat(2, 1fr); max-height: 75vh; overflow: auto; } .tab-container button { font-size: .8rem; padding: 0 .3rem !important; } #loss .role-legend > g { translate: -42px; } }
 """

@@ -49,3 +49,8 @@ def test_every_colour_the_style_names_is_in_the_palette():
 
 def test_every_curve_has_a_colour_of_its_own():
     assert set(texts.CURVES.values()) < set(PLOT) and len(set(PLOT.values())) == len(PLOT)
+
+
+def test_signs_reach_the_browser_as_css_writes_them():
+    """A backslash that Python takes for itself makes another sign of a tick or an arrow."""
+    assert CSS.isascii() and not re.findall(r"[\x00-\x09\x0b-\x1f]", CSS) and len(re.findall(r'content: "\\[0-9]{4}', CSS)) >= 2
