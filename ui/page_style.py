@@ -47,7 +47,7 @@ meter::-webkit-meter-bar { background: var(--line); border: 0; border-radius: 4p
 
 .log-tools { display: flex; flex-wrap: wrap; gap: var(--s2); align-items: center; } .log-tools input { flex: 1 1 10rem; min-width: 0; font: inherit; font-size: var(--t2); padding: 5px 10px; border: 1px solid var(--edge); border-radius: 8px; background: var(--surface); color: var(--text); }
 .log-tools input::placeholder { color: var(--muted); opacity: 1; }
-.log p { margin: 0; font: .8rem/1.5 ui-monospace, Menlo, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; } .log p time { color: var(--muted); } .log p.warning { color: var(--warn); } .log p.error { color: var(--bad); font-weight: 600; } .log p[hidden] { display: none; }
+.log p { margin: 0; font: var(--t1)/1.5 ui-monospace, Menlo, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; } .log p time { color: var(--muted); } .log p.warning { color: var(--warn); } .log p.error { color: var(--bad); font-weight: 600; } .log p[hidden] { display: none; }
 .log > div { display: block; } .log p.none { color: var(--muted); }
 
 .samples-row { margin: 0 0 var(--s4); } .samples-row p { margin: 0 0 var(--s1); color: var(--muted); font-size: var(--t2); }
@@ -73,6 +73,7 @@ dialog.viewer { font-family: var(--font); border: 0; padding: 0; margin: auto; m
 .help { border: 1px solid var(--line); border-radius: 12px; background: var(--surface); padding: var(--s2) var(--s4); } .help > div { font-size: var(--t2); max-width: 60rem; }
 .empty ol, .empty ul { text-align: left; display: inline-block; margin: var(--s2) 0 0; } .empty b { color: var(--text); }
 .model-setup .terms { font-size: var(--t2); } .model-setup .state { font-weight: 600; }
+.curves { display: flex; flex-wrap: wrap; gap: var(--s1) var(--s4); margin: 0; font-size: var(--t2); color: var(--muted); } .curves span { display: inline-flex; align-items: center; gap: var(--s2); } .curves i { width: 18px; height: 3px; border-radius: 2px; }
 .likeness p { margin: 0 0 var(--s2); } .likeness span { color: var(--muted); font-size: var(--t2); } .likeness b[data-level=excellent], .likeness b[data-level=good] { color: var(--good); } .likeness b[data-level=weak] { color: var(--warn); } .likeness b[data-level=not-the-person] { color: var(--bad); }
 .likeness .sign { background: var(--warn-soft); color: var(--warn); border-radius: 8px; padding: var(--s2) var(--s3); font-size: var(--t2); }
 .symptoms { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); gap: var(--s3); margin-top: var(--s3); align-items: start; }
@@ -82,6 +83,10 @@ dialog.viewer { font-family: var(--font); border: 0; padding: 0; margin: auto; m
 .gradio-container table.changes { width: auto; margin: var(--s2) 0 0 !important; border-collapse: collapse; } .gradio-container table.changes :is(tr, th, td) { border: 0 !important; background: none !important; padding: 2px var(--s4) 2px 0 !important; text-align: left; font-weight: 400; } .changes del { color: var(--muted); } .changes ins { text-decoration: none; font-weight: 700; color: var(--accent); } .changes ins::before { content: "\2192  "; font-weight: 400; color: var(--muted); }
 .prepared { border: 1px solid var(--accent); border-radius: 12px; background: var(--accent-soft); padding: var(--s3) var(--s4); font-size: var(--t2); } .prepared p { margin: var(--s2) 0 0; }
 #act, #forecast-timer { display: none; }
+/* Below the width of two columns: choose, watch, set, look. */
+@media (max-width: 700px) {
+  #training-columns { flex-direction: column; } #training-columns > .column { display: contents; } #run-choice { order: 1; } #run-state { order: 2; } #run-settings { order: 3; } #run-output { order: 4; }
+}
 @media (max-width: 640px) {
   #path { min-height: 226px; } #gauges { min-height: 3rem; } .path ol { grid-auto-flow: row; grid-template-columns: repeat(3, 1fr); } .path li button { font-size: var(--t1); min-height: 40px; padding: 2px 4px; } .path { padding: var(--s2) var(--s3); }
   .samples-row .strip { grid-auto-columns: clamp(96px, 38%, 160px); }

@@ -9,6 +9,7 @@ import pandas as pd
 from core.pace import duration, silence_words
 from core.runs import Run
 from ui.likeness_view import early_html
+from ui.palette import PLOT
 from ui.run_view import MOST_PLOT_POINTS, RunView, plot_points
 from ui.texts import training as texts
 
@@ -23,6 +24,13 @@ def state_of(view: RunView, live: bool) -> str:
 def plot_frame(view: RunView) -> pd.DataFrame:
     """Typed even when empty: the plot keeps the kind of axis it saw first."""
     return pd.DataFrame(plot_points(view), columns=["step", "loss", "curve"]).astype({"step": "int64", "loss": "float64", "curve": "str"})
+
+
+def legend_html(view: RunView) -> str:
+    """Names and colours of the curves that are drawn; the plot's own legend does not wrap, and is cut off on a phone."""
+    drawn = {curve for _, _, curve in plot_points(view)}
+    keys = "".join(f'<span><i style="background: {PLOT[curve]}"></i>{curve}</span>' for curve in texts.CURVES.values() if curve in drawn)
+    return f'<p class="curves">{texts.PLOTS["loss"]}: {keys}</p>' if keys else ""
 
 
 def rate_frame(view: RunView) -> pd.DataFrame:

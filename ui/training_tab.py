@@ -29,7 +29,7 @@ from ui.preset_table import preset_table
 from ui.queue_panel import queue_html
 from ui.run_log import TOOLS as LOG_TOOLS
 from ui.run_log import log_html
-from ui.run_status import plot_frame, rate_frame, state_of, status_html
+from ui.run_status import legend_html, plot_frame, rate_frame, state_of, status_html
 from ui.samples_view import samples_by_step
 from ui.settings_form import UP_FRONT, SettingsForm
 from ui.studio import Studio
@@ -47,59 +47,71 @@ class TrainingTab:
         self.studio = studio
         self.form = form
         self.class_log: EventLog | None = None
-        with gr.Row(equal_height=False):
+        # Four parts in two columns; on a phone the style puts the state of the run right after the buttons that start one.
+        with gr.Row(equal_height=False, elem_id="training-columns"):
             with gr.Column(scale=1, min_width=320):
-                choices = [(load_preset(name).title, name) for name in preset_names()]
-                self.preset = gr.Dropdown(choices, value=preset_name, label=texts.PRESET, interactive=True, elem_id="preset")
-                self.about = gr.Markdown(about(preset_name), elem_id="preset-about")
-                self.differs = gr.HTML(preset_table(preset_name), elem_id="preset-differs")
-                form.place("text_encoder.two_phase")
-                self.advice = gr.Markdown(elem_id="encoder-advice")
-                self.forecast = gr.HTML(forecast_html(None), elem_id="forecast")
-                form.place("run.price_per_hour")
-                self.readiness = gr.HTML(elem_id="readiness")
-                self.prepared = gr.HTML(elem_id="prepared")
-                self.start = gr.Button(texts.START, variant="primary", elem_id="start")
-                self.enqueue = gr.Button(runs.QUEUE_ADD, elem_id="enqueue")
+                with gr.Column(elem_id="run-choice"):
+                    self._place_choice(preset_name)
+                with gr.Column(elem_id="run-settings"):
+                    self._place_settings(page)
             with gr.Column(scale=2, min_width=320):
-                self.run = gr.Dropdown(self.run_names(), label=texts.RUN, info=texts.RUN_HELP, interactive=True, elem_id="run")
-                self.status = gr.HTML(NOTHING.format(texts.NO_RUN), elem_id="status")
-                with gr.Row(elem_id="run-acts"):
-                    self.stop = gr.Button(texts.STOP, elem_id="stop", min_width=110, interactive=False)
-                    self.save_now = gr.Button(texts.SAVE_NOW, elem_id="save-now", min_width=110, interactive=False)
-                    self.sample_now = gr.Button(texts.SAMPLE_NOW, elem_id="sample-now", min_width=110, interactive=False)
-                    self.resume = gr.Button(texts.RESUME, elem_id="resume", min_width=110, interactive=False)
-                gr.HTML(NOTICES)
-                self.pod = gr.HTML(pod_stop_html(studio.pod_stop), elem_id="pod-stop", visible=studio.pod_stop is not None)
-                self.likeness_words = gr.HTML(elem_id="likeness-words")
-                self.plot = gr.LinePlot(x="step", y="loss", color="curve", color_map=PLOT, color_title=" ", height=300, label=texts.PLOTS["loss"], buttons=[], visible=False, elem_id="loss")
-                self.likeness = make_likeness_plot()
-                self.rate = gr.LinePlot(x="step", y="learning rate", height=150, label=texts.PLOTS["rate"], buttons=[], visible=False, elem_id="learning-rate")
-        # A second row, so that on a phone the state of the run comes right after the buttons.
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=1, min_width=320):
-                for key in UP_FRONT:
-                    if key not in form.components:
-                        form.place(key)
-                self.class_photos = gr.Button(texts.CLASS_PHOTOS.format(count=CLASS_PHOTOS), elem_id="draw-class-photos", visible=False)
-                self.class_status = gr.Markdown(elem_id="class-photos-status")
-                with gr.Accordion(texts.ADVANCED, open=False, elem_id="advanced"):
-                    form.place_advanced()
-                model_setup_panel.build(studio, form.components["model.path"], page)
-                for section in texts.GUIDE_SECTIONS:
-                    guide.place(section)
-            with gr.Column(scale=2, min_width=320):
-                self.samples = gr.HTML(samples_by_step(()), elem_id="samples")
-                gr.HTML(LOG_TOOLS)
-                self.log = gr.HTML(elem_id="log")
-                gr.HTML(f'<h2 class="section">{runs.QUEUE_TITLE}</h2>')
-                self.queue = gr.HTML(elem_id="queue")
+                with gr.Column(elem_id="run-state"):
+                    self._place_state()
+                with gr.Column(elem_id="run-output"):
+                    self.samples = gr.HTML(samples_by_step(()), elem_id="samples")
+                    gr.HTML(LOG_TOOLS)
+                    self.log = gr.HTML(elem_id="log")
+                    gr.HTML(f'<h2 class="section">{runs.QUEUE_TITLE}</h2>')
+                    self.queue = gr.HTML(elem_id="queue")
         gr.HTML(f'<h2 class="section">{runs.HISTORY_TITLE}</h2>')
         self.history = gr.HTML(elem_id="history")
         with gr.Accordion(runs.COMPARE_TITLE, open=False, elem_id="compare"):
             self.other = gr.Dropdown(comparable(studio), value=None, label=runs.COMPARE_WITH, interactive=True, elem_id="compare-with")
             self.comparison = gr.HTML(elem_id="comparison")
         self.forecast_timer = gr.Timer(1.0, active=False)
+
+    def _place_choice(self, preset_name: str) -> None:
+        """What to start, what it will take, and the buttons that start it."""
+        choices = [(load_preset(name).title, name) for name in preset_names()]
+        self.preset = gr.Dropdown(choices, value=preset_name, label=texts.PRESET, interactive=True, elem_id="preset")
+        self.about = gr.Markdown(about(preset_name), elem_id="preset-about")
+        self.differs = gr.HTML(preset_table(preset_name), elem_id="preset-differs")
+        self.form.place("text_encoder.two_phase")
+        self.advice = gr.Markdown(elem_id="encoder-advice")
+        self.forecast = gr.HTML(forecast_html(None), elem_id="forecast")
+        self.form.place("run.price_per_hour")
+        self.readiness = gr.HTML(elem_id="readiness")
+        self.prepared = gr.HTML(elem_id="prepared")
+        self.start = gr.Button(texts.START, variant="primary", elem_id="start")
+        self.enqueue = gr.Button(runs.QUEUE_ADD, elem_id="enqueue")
+
+    def _place_settings(self, page: gr.Blocks) -> None:
+        for key in UP_FRONT:
+            if key not in self.form.components:
+                self.form.place(key)
+        self.class_photos = gr.Button(texts.CLASS_PHOTOS.format(count=CLASS_PHOTOS), elem_id="draw-class-photos", visible=False)
+        self.class_status = gr.Markdown(elem_id="class-photos-status")
+        with gr.Accordion(texts.ADVANCED, open=False, elem_id="advanced"):
+            self.form.place_advanced()
+        model_setup_panel.build(self.studio, self.form.components["model.path"], page)
+        for section in texts.GUIDE_SECTIONS:
+            guide.place(section)
+
+    def _place_state(self) -> None:
+        """The run as it goes: its one big line, its buttons, its curves."""
+        self.run = gr.Dropdown(self.run_names(), label=texts.RUN, info=texts.RUN_HELP, interactive=True, elem_id="run")
+        self.status = gr.HTML(NOTHING.format(texts.NO_RUN), elem_id="status")
+        with gr.Row(elem_id="run-acts"):
+            self.stop = gr.Button(texts.STOP, elem_id="stop", min_width=110, interactive=False)
+            self.save_now = gr.Button(texts.SAVE_NOW, elem_id="save-now", min_width=110, interactive=False)
+            self.sample_now = gr.Button(texts.SAMPLE_NOW, elem_id="sample-now", min_width=110, interactive=False)
+            self.resume = gr.Button(texts.RESUME, elem_id="resume", min_width=110, interactive=False)
+        gr.HTML(NOTICES)
+        self.pod = gr.HTML(pod_stop_html(self.studio.pod_stop), elem_id="pod-stop", visible=self.studio.pod_stop is not None)
+        self.likeness_words = gr.HTML(elem_id="likeness-words")
+        self.plot = gr.LinePlot(x="step", y="loss", color="curve", color_map=PLOT, colors_in_legend=[], height=300, label=texts.PLOTS["loss"], buttons=[], visible=False, elem_id="loss")
+        self.likeness = make_likeness_plot()
+        self.rate = gr.LinePlot(x="step", y="learning rate", height=150, label=texts.PLOTS["rate"], buttons=[], visible=False, elem_id="learning-rate")
 
     @property
     def outputs(self) -> list[gr.components.Component]:
@@ -224,7 +236,7 @@ class TrainingTab:
         return key, [
             gr.update(choices=names, value=name),
             status_html(run, view, state, stopping and live, holder, quiet),
-            likeness_html(view, events),
+            likeness_html(view, events) + legend_html(view),
             gr.update(value=plot_frame(view), visible=True) if view.losses else gr.update(visible=False),
             gr.update(value=likeness_frame(view), visible=True) if any(measured.step for measured in view.likenesses) else gr.update(visible=False),
             gr.update(value=rate_frame(view), visible=True) if view.losses else gr.update(visible=False),

@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from core.analyzer.report_html import REPORT_CSS
 from ui.page_style import PAGE_CSS
 from ui.palette import DARK, LIGHT, PLOT, contrast
 from ui.texts import training as texts
@@ -49,3 +50,11 @@ def test_every_colour_the_style_names_is_in_the_palette():
 
 def test_every_curve_has_a_colour_of_its_own():
     assert set(texts.CURVES.values()) < set(PLOT) and len(set(PLOT.values())) == len(PLOT)
+
+
+def test_every_size_of_type_is_one_of_the_scale():
+    """The report's style is a file's of its own, which must do without the page's variables."""
+    style = CSS.removeprefix(REPORT_CSS)
+    sizes = re.findall(r"font-size: ([^;}]+?) ?[;}]", style) + [size for size in re.findall(r"font: (?:\d+ )?([^ ;/]+)", style) if size != "inherit"]
+    scale = re.findall(r"--(t\d): [\d.]+rem", PAGE_CSS)
+    assert len(scale) == 5 and len(sizes) > 40 and {size for size in sizes} <= {f"var(--{step})" for step in scale}
