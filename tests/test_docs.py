@@ -16,13 +16,15 @@ def test_the_readmes_commands_exist():
     assert len(named) >= 7 and [name for name in named if not Path(name).is_file()] == []
 
 
-def test_every_test_that_proves_a_row_of_the_guide_exists():
-    rows = Path("docs/guide_rows.md").read_text()
-    named = re.findall(r"`(tests/\S+\.py)::(test_\w+)`(?:, `(test_\w+)`)?", rows)
+@pytest.mark.parametrize("page", sorted(Path("docs").glob("*_rows.md")), ids=lambda page: page.stem)
+def test_every_test_that_proves_a_row_exists(page):
+    """Of the guide and of what was asked for besides; a file of rows that is added later is read too."""
+    named = re.findall(r"`(tests/\S+\.py)::(test_\w+)`((?:, `test_\w+`)*)", page.read_text())
     assert len(named) > 25
-    for file, *tests in named:
+    for file, first, more in named:
         source = Path(file).read_text()
-        assert not [test for test in tests if test and f"def {test}(" not in source], file
+        assert not [test for test in (first, *re.findall(r"test_\w+", more)) if f"def {test}(" not in source], file
+    assert [file for file in re.findall(r"`(benchmarks/\w+\.py)", page.read_text()) if not Path(file).is_file()] == []
 
 
 @pytest.mark.parametrize(("page", "letter"), [("docs/SECURITY.md", "S"), ("docs/RUNPOD.md", "F")])

@@ -43,7 +43,7 @@ def status_html(run: Run, view: RunView, state: str, stopping: bool, holder: str
     word = texts.STOPPING if stopping else texts.STATES[state]
     share = 100 * view.step / view.steps if view.steps else 0
     bar = f'<div class="bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100"><div style="width:{share:.1f}%"></div></div>'
-    head = f'<div class="headline"><b data-state="{state}">{word}</b> <span>{escape(run.name)}</span></div><div class="facts">{" &middot; ".join(map(escape, _facts(view, state)))}</div>'
+    head = f'<div class="headline"><b data-state="{state}">{word}</b> <span>{escape(run.name)}</span></div><div class="facts">{" &middot; ".join(f"<span>{escape(fact)}</span>" for fact in _facts(view, state))}</div>'
     return f'<div class="status {state}" role="status" aria-live="polite">{head}{bar}{_after(run, view, state, holder)}{_silence(view, quiet)}</div>'
 
 

@@ -58,3 +58,16 @@ def test_every_size_of_type_is_one_of_the_scale():
     sizes = re.findall(r"font-size: ([^;}]+?) ?[;}]", style) + [size for size in re.findall(r"font: (?:\d+ )?([^ ;/]+)", style) if size != "inherit"]
     scale = re.findall(r"--(t\d): [\d.]+rem", PAGE_CSS)
     assert len(scale) == 5 and len(sizes) > 40 and {size for size in sizes} <= {f"var(--{step})" for step in scale}
+
+
+def test_every_distance_is_one_of_five():
+    """But for hairlines of one or two pixels, and what is measured in the type it stands in."""
+    style = CSS.removeprefix(REPORT_CSS)
+    distances = [part for value in re.findall(r"(?<![\w-])(?:margin|padding|gap)(?:-\w+)?: ([^;}]+?) ?[;}]", style) for part in value.replace("!important", "").split()]
+    allowed = re.compile(r"0|auto|inherit|-?[12]px|[\d.]+em|var\(--s[1-5]\)")
+    assert len(distances) > 150 and sorted({part for part in distances if not allowed.fullmatch(part)}) == []
+
+
+def test_no_escape_of_the_style_was_read_as_one_of_python():
+    """A backslash and figures are a letter to both; what arrives must hold neither."""
+    assert [letter for letter in CSS if letter != "\n" and ord(letter) < 32] == [] and set(re.findall(r"content: \"([^\"]*)\"", CSS)) <= {"", "✓", "→ "}
