@@ -45,7 +45,10 @@ def measure_likeness(scores: Sequence[PictureScore]) -> Measure:
 
 
 def measure_angles(scores: Sequence[PictureScore]) -> Measure:
-    """The weakest angle's mean over that of front views, with the mean of every angle in `parts`. Angles as drawn, not as asked."""
+    """The weakest angle's mean over that of front views, with the mean of every angle in `parts`. Angles as drawn, not as asked.
+
+    An angle of which the person gave no photos is compared with others, so that how alike it is cannot be told: it is one to look at, however high it comes out.
+    """
     name = "head angles"
     by_angle = likeness_by_angle(scores)
     front = by_angle.get("front view")
@@ -56,7 +59,17 @@ def measure_angles(scores: Sequence[PictureScore]) -> Measure:
         return not_measured(name, f"front views are hardly alike themselves ({front:.2f}), so there is nothing to compare with")
     weakest = min(others, key=lambda angle: others[angle])
     share = others[weakest] / front
-    return Measure(name=name, value=share, verdict=verdict_above(share, ANGLE_SHARE, ANGLE_SHARE), detail=f"{weakest}s have likeness {others[weakest]:.2f}, front views {front:.2f}", parts=dict(by_angle))
+    verdict, detail = verdict_above(share, ANGLE_SHARE, ANGLE_SHARE), f"{weakest}s have likeness {others[weakest]:.2f}, front views {front:.2f}"
+    unseen = unseen_angles(scores)
+    if unseen and verdict == "good":
+        verdict, detail = "watch", f"fewer than {FEWEST_OF_ANGLE} photos show {' or '.join(f'{angle}s' for angle in unseen)}, so how alike those pictures are cannot be told; {detail}"
+    return Measure(name=name, value=share, verdict=verdict, detail=detail, parts=dict(by_angle))
+
+
+def unseen_angles(scores: Sequence[PictureScore]) -> list[Angle]:
+    """Angles that were drawn often enough to be judged, and of which there are hardly any photos."""
+    seen = {score.angle: score.photos_at_angle for score in of_the_person(scores) if score.photos_at_angle is not None}
+    return [angle for angle in likeness_by_angle(scores) if seen.get(angle, FEWEST_OF_ANGLE) < FEWEST_OF_ANGLE]
 
 
 def likeness_by_angle(scores: Sequence[PictureScore]) -> dict[Angle, float]:

@@ -18,25 +18,30 @@ from core.durable import write_json
 from core.errors import UserError
 from core.evaluation.adherence import AdherenceReader
 from core.evaluation.copies import CopyLines, Look, composition_copy, copy_lines, hash_copy
+from core.evaluation.coverage import covered
 from core.evaluation.grid import GridCell, GridRequest, StrengthGrid, evaluations_folder
 from core.evaluation.open_readers import Readers, open_readers
-from core.evaluation.prompts import TWO_PEOPLE_KIND
+from core.evaluation.prompts import TWO_PEOPLE_KIND, Prompt
 from core.evaluation.readings import PictureReading, looks_of
 from core.evaluation.run_of import run_of
 from core.evaluation.scores import SCORES_FILE, GridScores, Vectors, measures_of
 from core.evaluation.values import PictureScore
 from core.events import Phase, RunEvent
-from core.identity.likeness import Reference, copy_score, likeness, likeness_at_angle, nearest_photo, reference_of
+from core.identity.likeness import Reference, copy_score, likeness, likeness_at_angle, nearest_photo, photos_at_angle, reference_of
 
 
 @dataclass(frozen=True)
 class Person:
-    """The person's photos as read. `reference` is None, with the reason, where likeness cannot be measured; `held_out` are names of photos that were not trained on."""
+    """The person's photos as read. `reference` is None, with the reason, where likeness cannot be measured; `held_out` are names of photos that were not trained on.
+
+    `asked_for` are numbers of prompts that describe what one of the photos shows: a picture laid out like it obeys.
+    """
 
     readings: tuple[tuple[str, PictureReading], ...]
     reference: Reference | None
     reason: str
     held_out: frozenset[str]
+    asked_for: frozenset[int] = frozenset()
 
     @cached_property
     def lines(self) -> CopyLines:
@@ -90,13 +95,19 @@ def read_person(request: GridRequest, output: Path, readers: Readers) -> Person:
         except UserError:
             continue
     reader = readers.pictures.faces
+    captions = {sample.name: sample.caption.text for sample in samples if sample.caption}
+    asked_for = frozenset(found.prompt for found in covered(_prompts_of(request), captions, {}, request.trigger_word, request.class_word) if found.photo)
     if reader is None:
-        return Person(tuple(readings), None, readers.faces_reason, held_out)
+        return Person(tuple(readings), None, readers.faces_reason, held_out, asked_for)
     try:
         faces = [face for name, reading in readings if (face := reading.face(name))]
-        return Person(tuple(readings), reference_of(faces, reader.stranger, reader.same_person), "", held_out)
+        return Person(tuple(readings), reference_of(faces, reader.stranger, reader.same_person), "", held_out, asked_for)
     except UserError as error:
-        return Person(tuple(readings), None, f"{error.what} {error.fix}", held_out)
+        return Person(tuple(readings), None, f"{error.what} {error.fix}", held_out, asked_for)
+
+
+def _prompts_of(request: GridRequest) -> list[Prompt]:
+    return [Prompt(text, request.kind_of(number)) for number, text in enumerate(request.prompts)]
 
 
 def score_of(cell: GridCell, reading: PictureReading, grid: StrengthGrid, person: Person, base: Look | None, adherence: AdherenceReader | None, folder: Path) -> PictureScore:
@@ -108,12 +119,12 @@ def score_of(cell: GridCell, reading: PictureReading, grid: StrengthGrid, person
     copies: dict[str, str] = {}
     if cell.strength:
         look = reading.look(cell.file)
-        copies = {"picture": hash_copy(look, base, person.lines), "composition": composition_copy(look, base, person.lines)}
+        copies = {"picture": hash_copy(look, base, person.lines), "composition": "" if row.prompt in person.asked_for else composition_copy(look, base, person.lines)}
     if reference:
         known["has_face"] = face is not None
     if reference and face:
         nearest = nearest_photo(reference, face.embedding)
-        known |= {"likeness": likeness(reference, face.embedding), "likeness_at_angle": likeness_at_angle(reference, face), "angle": face.angle, "yaw": face.yaw, "nearest": nearest.name, "nearest_cosine": nearest.cosine}
+        known |= {"likeness": likeness(reference, face.embedding), "likeness_at_angle": likeness_at_angle(reference, face), "angle": face.angle, "yaw": face.yaw, "photos_at_angle": photos_at_angle(reference, face.angle), "nearest": nearest.name, "nearest_cosine": nearest.cosine}
         is_copy = cell.strength and reference.copy_cosine is not None and nearest.cosine > reference.copy_cosine and nearest.name not in person.held_out
         copies["face"] = nearest.name if is_copy else ""
         known["copy_score"] = _copy_score(face.embedding, reference, person.held_out)

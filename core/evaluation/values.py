@@ -19,7 +19,8 @@ class PictureScore(Value):
     """What was read of one drawn picture, without anything biometric.
 
     `prompt` is the prompt's number, `kind` its mark. `has_face` is None where faces were not read. `likeness` and `likeness_at_angle` are None without a
-    face or a reference. `skin` and `sharpness` are absolute; the measures compare them. `second_face` is the likeness of the second largest face.
+    face or a reference. `skin` and `sharpness` are absolute; the measures compare them. `second_face` is the likeness of the second largest face. `photos_at_angle` counts
+    the person's photos of this head angle, on either side.
     """
 
     prompt: int
@@ -32,6 +33,7 @@ class PictureScore(Value):
     likeness_at_angle: float | None = None
     angle: Angle | None = None
     yaw: float | None = None
+    photos_at_angle: int | None = None
     second_face: float | None = None
     copy_of: str = ""
     copied: tuple[str, ...] = ()

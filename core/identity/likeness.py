@@ -129,6 +129,11 @@ def likeness_at_angle(reference: Reference, reading: FaceReading) -> float:
     return _calibrated(_nearest_mean(reference.embeddings_ND[near] @ reading.embedding), reference.baseline_by_angle[reading.angle], reference.stranger)
 
 
+def photos_at_angle(reference: Reference, angle: Angle) -> int:
+    """On either side: what one half of a face looks like from there says much of the other."""
+    return sum(angle_of(yaw) == angle for yaw in reference.yaws_N)
+
+
 def nearest_photo(reference: Reference, embedding: np.ndarray) -> NearestPhoto:
     cosines = reference.embeddings_ND @ embedding
     best = int(cosines.argmax())

@@ -23,7 +23,7 @@ def open_page(browser: Browser, studio: Studio, faults: list[str], width: int = 
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.goto(studio.address)
-    expect(page.get_by_role("heading", name="Identity LoRA Studio")).to_be_visible()
+    expect(page.get_by_role("heading", name="Identity LoRA Studio")).to_be_visible(timeout=30_000)  # a training may have both cores
     return page
 
 

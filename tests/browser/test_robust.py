@@ -96,7 +96,7 @@ def test_a_server_killed_and_restarted_under_an_open_page_is_said_and_the_page_r
     page.get_by_role("tab", name="Training").click()
     expect(page.locator("#status")).to_contain_text("No run yet", timeout=SOON)
     expect(page.locator("#start")).to_be_enabled(timeout=SOON)
-    away = ("ERR_CONNECTION", "Failed to load resource", "Failed to fetch", "Connection errored out")  # what a browser and Gradio say of a server that is away
+    away = ("ERR_CONNECTION", "Failed to load resource", "Failed to fetch", "network error", "Connection errored out")  # what a browser and Gradio say of a server that is away
     assert [fault for fault in faults if not any(words in fault for words in away)] == []
     context.close()
 

@@ -55,6 +55,13 @@ def test_a_fault_is_named_by_its_measure(name, make):
     assert name != "carbon copy" or (found[name].photo == "photo-3" and "photo-3" in found[name].detail)
 
 
+@pytest.mark.parametrize(("photos", "verdict"), [(0, "watch"), (1, "watch"), (2, "good"), (None, "good")])
+def test_an_angle_without_photos_of_its_own_is_to_be_looked_at(photos, verdict):
+    """None: of an evaluation that did not count them yet."""
+    found = measures(lambda p, s: picture(p, s, photos_at_angle=photos if p == 2 else None))["head angles"]
+    assert (found.verdict, found.value) == (verdict, 1.0) and ("profile views, so how alike" in found.detail) == (verdict == "watch")
+
+
 def test_the_class_leaks_by_what_it_gains_over_the_base_model():
     leaking, clean = (measures(lambda p, s, gain=gain: picture(p, s, likeness=gain if p == 3 else 0.9, kind="class" if p == 3 else "front")) for gain in (0.7, 0.05))
     assert leaking["leak into the class"].value == pytest.approx(0.7) and leaking["leak into the class"].verdict == "bad"
