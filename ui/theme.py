@@ -31,7 +31,7 @@ def theme() -> gr.themes.Base:
     painted = {name: LIGHT[colour] for name, colour in PAINTED.items()} | {f"{name}_dark": DARK[colour] for name, colour in PAINTED.items()}
     flat = dict.fromkeys(("block_shadow", "input_shadow", "button_primary_shadow", "button_secondary_shadow", "button_primary_shadow_hover", "button_secondary_shadow_hover"), "none")
     titles = dict.fromkeys(("block_title_background_fill", "block_title_background_fill_dark", "block_label_background_fill", "block_label_background_fill_dark"), "transparent")
-    return base.set(**painted, **flat, **titles, block_title_padding="0", block_border_width="1px", input_border_width="1px", block_info_text_size="*text_sm", block_title_text_weight="600", button_large_text_weight="600")
+    return base.set(**painted, **flat, **titles, block_title_padding="0", block_radius="12px", container_radius="12px", input_radius="8px", button_large_radius="8px", button_medium_radius="8px", button_small_radius="8px", checkbox_border_radius="4px", block_border_width="1px", input_border_width="1px", block_info_text_size="*text_sm", block_title_text_weight="600", button_large_text_weight="600")
 
 
 CSS = REPORT_CSS + PAGE_CSS + """
@@ -82,7 +82,7 @@ table.grid, table.grid tr, table.grid th, table.grid td { border: 0 !important; 
 table.plain, table.plain tr, table.plain th, table.plain td { border-width: 0 0 1px !important; border-color: var(--border-color-primary) !important; }
 table.grid { border-collapse: separate; border-spacing: 6px; width: 100%; table-layout: fixed; margin: 0; }
 table.grid th { font-weight: 600; text-align: center; padding: 2px; } table.grid td { padding: 0; border: 0; vertical-align: top; }
-table.grid td.prompt { padding: var(--s1) 2px 0; font-size: var(--t2); color: var(--body-text-color-subdued); }
+table.grid td.prompt { padding: var(--s1) 2px 0; font-size: var(--t2); color: var(--body-text-color-subdued); } table.grid td.prompt span { position: sticky; left: 0; display: inline-block; max-width: min(100%, calc(100vw - 40px)); }
 table.grid img, .blank { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 8px; display: block; background: var(--background-fill-secondary); image-rendering: auto; }
 table.grid a.cell { display: block; line-height: 0; } table.grid td small { display: block; margin-top: var(--s1); text-align: center; font-size: var(--t1); min-height: 1.2em; color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 .choice p { flex-basis: 100%; margin: var(--s1) 0 0; } .choice .links { display: flex; flex-wrap: wrap; gap: var(--s1) var(--s4); } #recommendation .verdict { margin-bottom: var(--s2); } #recommendation, #measures, #evaluations, #coverage { min-width: 0; max-width: 100%; }
