@@ -15,6 +15,7 @@ PAGE_CSS = f"""
 .gradio-container h2.section { font-size: var(--t4); margin: 0 0 var(--s2) !important; padding-top: var(--s4); }
 .gradio-container .small, .gradio-container small { font-size: var(--t1); color: var(--muted); }
 .sr-only { position: absolute !important; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.gradio-container input[role=combobox] { text-overflow: ellipsis; padding-right: var(--s5); } .gradio-container .block.hide-container { border-radius: 0 !important; }
 .numbers, .gauges, .facts, .history td, .forecast dd { font-variant-numeric: tabular-nums; }
 /* Each text in its own direction, whatever stands around it. */
 .photos figcaption :is(b, span), textarea, bdi { unicode-bidi: plaintext; }
@@ -87,6 +88,8 @@ dialog.viewer { font-family: var(--font); border: 0; padding: 0; margin: auto; m
 .gradio-container table.changes { width: auto; border: 0 !important; margin: var(--s2) 0 0 !important; border-collapse: collapse; } .gradio-container table.changes :is(tr, th, td) { border: 0 !important; background: none !important; padding: 2px var(--s4) 2px 0 !important; text-align: left; font-weight: 400; } .changes del { color: var(--muted); } .changes ins { text-decoration: none; font-weight: 700; color: var(--accent); } .changes ins::before { content: "→ "; font-weight: 400; color: var(--muted); }
 .prepared { border: 1px solid var(--accent); border-radius: 12px; background: var(--accent-soft); padding: var(--s3) var(--s4); font-size: var(--t2); } .prepared p { margin: var(--s2) 0 0; }
 #act, #forecast-timer { display: none; }
+/* A search for the best strength has many rows: they scroll in their own window, so that what was measured stays near. */
+#cells .scroll { max-height: 85vh; overflow: auto; } table.grid thead th { position: sticky; top: 0; z-index: 1; background: var(--page) !important; }
 /* Below the width of two columns: choose, see what came of it, then the settings. */
 @media (max-width: 700px) {
   #evaluation-columns { flex-direction: column; } #evaluation-columns > .column:first-child { display: contents; } #grid-choice { order: 1; } #grid-results { order: 2; } #grid-settings { order: 3; } #grid-results { min-width: 0 !important; width: 100%; }

@@ -82,7 +82,7 @@ table.grid, table.grid tr, table.grid th, table.grid td { border: 0 !important; 
 table.plain, table.plain tr, table.plain th, table.plain td { border-width: 0 0 1px !important; border-color: var(--border-color-primary) !important; }
 table.grid { border-collapse: separate; border-spacing: 6px; width: 100%; table-layout: fixed; margin: 0; }
 table.grid th { font-weight: 600; text-align: center; padding: 2px; } table.grid td { padding: 0; border: 0; vertical-align: top; }
-table.grid td.prompt { padding: var(--s1) 2px 0; font-size: var(--t2); color: var(--body-text-color-subdued); } table.grid td.prompt span { position: sticky; left: 0; display: inline-block; max-width: min(100%, calc(100vw - 40px)); }
+table.grid td.prompt { padding: var(--s1) 2px 0; font-size: var(--t2); color: var(--body-text-color-subdued); } table.grid td.prompt span { position: sticky; left: 0; display: inline-block; max-width: min(100%, calc(100vw - 76px)); }
 table.grid img, .blank { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 8px; display: block; background: var(--background-fill-secondary); image-rendering: auto; }
 table.grid a.cell { display: block; line-height: 0; } table.grid td small { display: block; margin-top: var(--s1); text-align: center; font-size: var(--t1); min-height: 1.2em; color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 .choice p { flex-basis: 100%; margin: var(--s1) 0 0; } .choice .links { display: flex; flex-wrap: wrap; gap: var(--s1) var(--s4); } #recommendation .verdict { margin-bottom: var(--s2); } #recommendation, #measures, #evaluations, #coverage { min-width: 0; max-width: 100%; }
