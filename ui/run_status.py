@@ -84,6 +84,8 @@ def _after(run: Run, view: RunView, state: str, holder: str | None) -> str:
         return (early_html(view.early) if view.early else "") + f'<p>{texts.FINISHED_NEXT} <a href="lora/{name}.safetensors" download>{texts.DOWNLOAD_LORA.format(name=name)}</a></p>'
     if state == "stopped":
         return f'<p>{texts.STOPPED_NEXT} <a href="lora/{name}.safetensors" download>{texts.DOWNLOAD_SO_FAR}</a></p>'
+    if state == "running" and view.warning:
+        return f'<p class="note">{escape(view.warning)}</p>'
     if state != "running" and holder:
         return f"<p>{texts.RUNNING_NOW.format(job=escape(holder))}</p>"
     return ""

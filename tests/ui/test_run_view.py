@@ -4,10 +4,12 @@ import typing
 import pytest
 
 from core.events import CheckpointSaved, FixedNoiseLoss, ImageSaved, Phase, ReportSaved, RunEvent, RunFailed, RunFinished, RunStarted, RunStopped, StepDone, StoppedEarly, Warned
+from core.runs import RunStore
+from core.settings import parse_settings
 from tests.core.logs import likeness
 from ui.likeness_view import early_html, likeness_frame, likeness_html
 from ui.palette import PLOT
-from ui.run_status import legend_html, rate_frame
+from ui.run_status import legend_html, rate_frame, status_html
 from ui.run_view import MOST_PLOT_POINTS, RunView, fold, plot_points
 
 ONE_OF_EACH = [
@@ -109,3 +111,10 @@ def test_the_curves_that_are_drawn_are_named_in_their_colours_and_no_other():
     html = legend_html(view)
     assert re.findall(r'background: (#\w+)"></i>([^<]+)', html) == [(PLOT[curve], curve) for curve in ("each step", "smoothed", "fixed noise")]
     assert legend_html(fold([])) == ""
+
+
+def test_a_warning_stands_beside_the_bar_until_a_checkpoint_is_saved_again(tmp_path):
+    run = RunStore(tmp_path).create(parse_settings({"run.name": "anna", "run.output": str(tmp_path)}))
+    events = [RunStarted(job="train", name="anna", steps=9), Warned(what="No space for the checkpoint of step 4 <b>.")]
+    assert "No space for the checkpoint of step 4 &lt;b&gt;." in status_html(run, fold(events), "running", False, None, None)
+    assert "No space" not in status_html(run, fold([*events, CheckpointSaved(step=8, file="x")]), "running", False, None, None)
