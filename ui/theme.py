@@ -36,6 +36,8 @@ def theme() -> gr.themes.Base:
 
 CSS = REPORT_CSS + PAGE_CSS + """
 .gradio-container { width: 100% !important; min-width: 0 !important; max-width: 1320px !important; margin: 0 auto !important; }
+/* The sides of a phone are narrow. Not in a media query: there Gradio takes every rule for one of what lies inside. */
+.gradio-container .main { --side: clamp(12px, 4vw - 4px, 32px); padding: var(--s4) var(--side) !important; }
 .gradio-container .main, .gradio-container .wrap, .gradio-container .contain { min-width: 0 !important; max-width: 100%; }
 .masthead { display: flex; flex-wrap: wrap; align-items: baseline; gap: var(--s1) var(--s4); padding: var(--s2) 0 var(--s1); }
 .masthead h1 { font-size: var(--t5); margin: 0; letter-spacing: -.01em; }
@@ -114,5 +116,5 @@ input[type=checkbox] { border: 1px solid var(--neutral-400) !important; }
 /* Gradio puts components into the page one by one, in no order; shown before the last of them, they would push each other about. After ten seconds what there is is shown. */
 main.contain:not(:has(.masthead):has(#set-dataset-folder):has(#exclude):has(#save-caption)) > .column { visibility: hidden; animation: shown 0s 10s forwards; } @keyframes shown { to { visibility: visible; } }
 #server-away { display: none; position: fixed; left: 50%; bottom: 16px; transform: translateX(-50%); background: #a12a1d; color: #fff; padding: var(--s2) var(--s4); border-radius: 8px; z-index: 1000; }
-@media (max-width: 640px) { .proposals li { grid-template-columns: 72px minmax(0, 1fr); } .proposals span { grid-column: 1 / -1; } .proposals button { flex: 1; min-height: 40px; } #subject-row > *, #subject-row .form > * { flex: 1 1 100% !important; min-width: 100% !important; } .label-wrap { text-align: left; } .pick-help { display: none; } #photo-panel { position: static; } .gradio-container { padding: 0 !important; } .gradio-container .main { padding: var(--s3) !important; } .masthead h1 { font-size: var(--t4); } .photos { grid-template-columns: repeat(2, 1fr); max-height: 75vh; overflow: auto; } .tab-container button { font-size: var(--t1); padding: 0 var(--s1) !important; } }
+@media (max-width: 640px) { .proposals li { grid-template-columns: 72px minmax(0, 1fr); } .proposals span { grid-column: 1 / -1; } .proposals button { flex: 1; min-height: 40px; } #subject-row > *, #subject-row .form > * { flex: 1 1 100% !important; min-width: 100% !important; } .label-wrap { text-align: left; } .pick-help { display: none; } #photo-panel { position: static; } .masthead h1 { font-size: var(--t4); } .photos { grid-template-columns: repeat(2, 1fr); max-height: 75vh; overflow: auto; } .tab-container button { font-size: var(--t1); padding: 0 var(--s1) !important; } }
 """

@@ -228,6 +228,8 @@ def test_every_tab_fits_the_screen_stands_still_and_every_control_has_a_name(bro
     page = open_page(browser, shared_studio, faults)
     for width in (1440, 2560, 390, 360):
         page.set_viewport_size({"width": width, "height": 844})
+        expect(page.get_by_role("tab")).to_have_count(4)
+        assert len({round(tab.bounding_box()["y"]) for tab in page.get_by_role("tab").all()}) == 1, f"all tabs on one line at {width}"
         for tab in ("Dataset", "Analyzer", "Training", "Evaluation"):
             open_tab(page, tab)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (width, tab)

@@ -61,10 +61,10 @@ def test_every_size_of_type_is_one_of_the_scale():
 
 
 def test_every_distance_is_one_of_five():
-    """But for hairlines of one or two pixels, and what is measured in the type it stands in."""
+    """But for hairlines of one or two pixels, what is measured in the type it stands in, and the sides of the page."""
     style = CSS.removeprefix(REPORT_CSS)
     distances = [part for value in re.findall(r"(?<![\w-])(?:margin|padding|gap)(?:-\w+)?: ([^;}]+?) ?[;}]", style) for part in value.replace("!important", "").split()]
-    allowed = re.compile(r"0|auto|inherit|-?[12]px|[\d.]+em|var\(--s[1-5]\)")
+    allowed = re.compile(r"0|auto|inherit|-?[12]px|[\d.]+em|var\(--(?:s[1-5]|side)\)")
     assert len(distances) > 150 and sorted({part for part in distances if not allowed.fullmatch(part)}) == []
 
 
