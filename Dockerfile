@@ -1,6 +1,6 @@
 # Identity LoRA Studio for a rented GPU: docker build -t identity-lora-studio .
 # The base brings Python, CUDA and a torch built for it; scripts/setup.sh uses that torch and installs the rest as pinned in requirements.txt.
-ARG BASE=runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404
+ARG BASE=runpod/pytorch:1.3.2-cu1281-torch2130-ubuntu2404
 FROM ${BASE}
 
 # tini is process 1: it hands signals on and buries what SSH sessions leave behind.

@@ -27,6 +27,8 @@ find_python_with_cuda_torch() {
   done
 }
 
+has_sound_torch() { "$1" -c 'import re, sys, torch; sys.exit([int(part) for part in re.findall(r"[0-9]+", torch.__version__)[:2]] < [2, 10])'; }
+
 has_cuda_torch() { "$1" -c 'import sys, torch; sys.exit(torch.version.cuda is None)' 2>/dev/null; }
 
 # One marker per requirements file that is installed as it now reads.
@@ -53,6 +55,7 @@ set_up() {
   python=$(find_python_with_cuda_torch)
   if [ -n "$python" ]; then
     echo "Using the CUDA torch that is installed."
+    has_sound_torch "$python" || echo "*** It is older than 2.10, which has a known hole in reading .pt files: put no stranger's checkpoint into output/, or take a newer image. ***" >&2
     "$python" -m venv --system-site-packages .venv
     .venv/bin/python -c 'import torch; print("torch==" + torch.__version__)' > .venv/constraints.txt
     cat "$@" | grep -v '^torch==' > .venv/requirements.txt

@@ -50,7 +50,7 @@ def copied_photos(evaluation: Evaluation | None, address_of: dict[str, str]) -> 
         return ""
     names = sorted({score.copy_of for score in evaluation.scores.scores if score.copy_of})
     shown = "".join(f'<figure><img loading="lazy" src="{escape(address_of[name], quote=True)}" alt=""><figcaption>{escape(name)}</figcaption></figure>' for name in names[:6] if name in address_of)
-    return f'<div class="finding warning"><span class="severity">{texts.COPIED}</span><div><b>{texts.COPIES.format(names=escape(", ".join(names[:6])))}</b><p>{texts.COPIES_FIX}</p></div><div class="who">{shown}</div></div>' if names else ""
+    return f'<div class="finding warning"><div class="words"><span class="severity">{texts.COPIED}</span><b>{texts.COPIES.format(names=escape(", ".join(names[:6])))}</b><p>{texts.COPIES_FIX}</p></div><div class="who">{shown}</div></div>' if names else ""
 
 
 def history_table(evaluations: Sequence[Evaluation]) -> str:

@@ -12,11 +12,11 @@ import gradio as gr
 from core.analysis_tasks import kept_report
 from core.dataset.folder import open_dataset
 from core.errors import Refused, UserError
-from core.evaluation.choice import sources_of
+from core.evaluation.choice import first_look_name, sources_of
 from core.evaluation.compare import Evaluation, load_evaluation
 from core.evaluation.coverage import covered, covered_words
 from core.evaluation.grid import FINAL, SHEET_FILE, STRENGTHS, TRANSFORMER_ONLY, grid_names, parse_strengths, source_label, strength_label
-from core.evaluation.job import Aim, EvaluationJob, grid_request
+from core.evaluation.job import Aim, EvaluationJob, begun_last, evaluation_names, grid_request
 from core.evaluation.prompts import parse_prompts, prompts_file, read_prompts
 from core.pace import duration
 from core.settings import Settings
@@ -40,25 +40,28 @@ class EvaluationTab:
         self.studio = studio
         self.form = form
         names = lora_names(studio.store)
-        with gr.Row(equal_height=False):
+        # On a phone the style puts what was drawn right after the buttons, before the settings of the next one.
+        with gr.Row(equal_height=False, elem_id="evaluation-columns"):
             with gr.Column(scale=1, min_width=300):
-                self.lora = gr.Dropdown(names, value=next(iter(names), None), label=texts.LORA, info=texts.LORA_HELP, interactive=True, elem_id="lora")
-                self.choose = gr.Button(texts.CHOOSE, variant="primary", elem_id="choose")
-                gr.HTML(f'<p class="pick-help">{texts.CHOOSE_HELP}</p>')
-                with gr.Row():
-                    self.draw = gr.Button(texts.DRAW, elem_id="draw")
-                    self.twins = gr.Button(texts.TWINS, elem_id="twins", visible=False)
-                self.stop = gr.Button(texts.STOP, interactive=False, elem_id="stop-grid")
-                self.resume = gr.Button(texts.RESUME, visible=False, elem_id="resume-grid")
-                self.strengths = gr.Textbox(" ".join(map(strength_label, STRENGTHS)), label=texts.STRENGTHS, info=texts.STRENGTHS_HELP, max_lines=1, elem_id="strengths")
-                self.base = gr.Checkbox(True, label=texts.BASE, info=texts.BASE_HELP, elem_id="with-base")
-                self.seeds = gr.Number(1, precision=0, minimum=1, maximum=8, label=texts.SEEDS, info=texts.SEEDS_HELP, elem_id="seeds")
-                self.sources = gr.Dropdown([(source_label(FINAL), FINAL)], value=[FINAL], multiselect=True, label=texts.SOURCES, info=texts.SOURCES_HELP, interactive=True, elem_id="sources")
-                self.prompts = gr.Textbox(self._shipped_prompts(form.first.settings), label=texts.PROMPTS, info=texts.PROMPTS_HELP, lines=8, max_lines=16, elem_id="prompts")
-                self.check = gr.Button(texts.CHECK, size="sm", elem_id="check-prompts")
-                self.coverage = gr.HTML(elem_id="coverage")
-            with gr.Column(scale=3, min_width=360):
-                self.grid = gr.Dropdown(grid_names(studio.store.root), label=texts.GRID, info=texts.GRID_HELP, interactive=True, elem_id="grid")
+                with gr.Column(elem_id="grid-choice"):
+                    self.lora = gr.Dropdown(names, value=next(iter(names), None), label=texts.LORA, info=texts.LORA_HELP, interactive=True, elem_id="lora")
+                    self.choose = gr.Button(texts.CHOOSE, variant="primary", elem_id="choose")
+                    gr.HTML(f'<p class="pick-help">{texts.CHOOSE_HELP}</p>')
+                    with gr.Row():
+                        self.draw = gr.Button(texts.DRAW, elem_id="draw")
+                        self.twins = gr.Button(texts.TWINS, elem_id="twins", visible=False)
+                    self.stop = gr.Button(texts.STOP, interactive=False, elem_id="stop-grid")
+                    self.resume = gr.Button(texts.RESUME, visible=False, elem_id="resume-grid")
+                with gr.Column(elem_id="grid-settings"):
+                    self.strengths = gr.Textbox(" ".join(map(strength_label, STRENGTHS)), label=texts.STRENGTHS, info=texts.STRENGTHS_HELP, max_lines=1, elem_id="strengths")
+                    self.base = gr.Checkbox(True, label=texts.BASE, info=texts.BASE_HELP, elem_id="with-base")
+                    self.seeds = gr.Number(1, precision=0, minimum=1, maximum=8, label=texts.SEEDS, info=texts.SEEDS_HELP, elem_id="seeds")
+                    self.sources = gr.Dropdown([(source_label(FINAL), FINAL)], value=[FINAL], multiselect=True, label=texts.SOURCES, info=texts.SOURCES_HELP, interactive=True, elem_id="sources")
+                    self.prompts = gr.Textbox(self._shipped_prompts(form.first.settings), label=texts.PROMPTS, info=texts.PROMPTS_HELP, lines=8, max_lines=16, elem_id="prompts")
+                    self.check = gr.Button(texts.CHECK, size="sm", elem_id="check-prompts")
+                    self.coverage = gr.HTML(elem_id="coverage")
+            with gr.Column(scale=3, min_width=360, elem_id="grid-results"):
+                self.grid = gr.Dropdown(evaluation_names(studio.store.root), label=texts.GRID, info=texts.GRID_HELP, interactive=True, elem_id="grid")
                 self.status = gr.HTML(elem_id="grid-status")
                 self.card = gr.HTML(elem_id="recommendation")
                 self.cells = gr.HTML(elem_id="cells")
@@ -91,7 +94,7 @@ class EvaluationTab:
             request = grid_request(self._settings_of(lora, values), lora, parse_prompts(prompts), chosen, self.form.read(values).evaluation)
             changes = {"seeds_each": min(8, max(1, int(seeds or 1))), "sources": tuple(source for source in sources if source in known) or (FINAL,)}
             name = start_evaluation(self.studio.trainer, EvaluationJob(aim=aim, request=request.model_copy(update=changes)), self.studio.store)
-            return gr.update(choices=[name, *grid_names(self.studio.store.root)], value=name)
+            return gr.update(choices=evaluation_names(self.studio.store.root), value=name)
 
         return start
 
@@ -137,7 +140,7 @@ class EvaluationTab:
     def render(self, lora: str | None, chosen: str | None, seen: tuple) -> tuple[tuple, list[Any]]:
         """A key that changes with what is shown, and a value for each of `outputs`; nothing is sent when the key is `seen`."""
         root, holder = self.studio.store.root, self.studio.store.holder()
-        loras, names = lora_names(self.studio.store), grid_names(root)
+        loras, names = lora_names(self.studio.store), evaluation_names(root)
         name = chosen if chosen in names else next(iter(names), None)
         idle = gr.update(interactive=holder is None)
         try:
@@ -145,14 +148,15 @@ class EvaluationTab:
             key = (tuple(loras), tuple(names), name, lora, len(events), holder)
             if key == seen:
                 return key, [gr.skip()] * len(self.outputs)
-            evaluation = load_evaluation(name, root) if name else None
+            drawn = next((one for one in (name, first_look_name(name or "")) if one in grid_names(root)), None)
+            evaluation = load_evaluation(drawn, root) if drawn else None
         except UserError as error:
             key = (name, error.what)
             shown = [gr.update(choices=loras), gr.update(choices=names, value=name), f'<div class="verdict fix">{as_html(error)}</div>', "", "", "", "", idle, idle, gr.update(interactive=False), gr.update(visible=False)]
             return key, shown if key != seen else [gr.skip()] * len(self.outputs)
         view = fold(events)
         live = holder is not None and holder.startswith("drawing")
-        is_mine = live and name == next(iter(names), None)
+        is_mine = live and name == begun_last(root)
         left = evaluation is not None and not live and view.state in ("running", "stopped", "interrupted", "failed")
         return key, [
             gr.update(choices=loras, value=lora if lora in loras else next(iter(loras), None)),

@@ -90,9 +90,9 @@ def _question(settings: Settings) -> str:
 def forecast_html(answer: Answer | None, price_per_hour: float = 0.0) -> str:
     """The height stays the same while it is worked out and when it is there."""
     if answer is None:
-        return _card(f'<dl aria-busy="true"><dt>{texts.FORECAST_WORKING}</dt><dd></dd></dl>', "")
+        return _card(f'<p class="trouble" aria-busy="true">{texts.FORECAST_WORKING}</p>', "")
     if isinstance(answer, Trouble):
-        return _card(f"<dl><dt>{escape(answer.what)}</dt><dd>{escape(answer.fix)}</dd></dl>", "")
+        return _card(f'<p class="trouble">{escape(answer.what)}<br>{escape(answer.fix)}</p>', "")
     samples = f" <small>{texts.FORECAST_SAMPLES.format(time=duration(answer.sample_seconds))}</small>" if answer.sample_seconds else ""
     time = f"<b>{texts.FORECAST_TIME.format(time=duration(answer.step_seconds))}</b>{samples}<br><small>{texts.FORECAST_ROUGH}</small>"
     disk = texts.FORECAST_DISK.format(disk=_gib(answer.disk), free=_gib(answer.disk_free))

@@ -52,7 +52,7 @@ def _row(name: str, studio: Studio) -> str:
         f'<button type="button" class="name" data-do="show-run" data-what="{escape(name, quote=True)}"><bdi>{escape(name)}</bdi></button>',
         time.strftime("%d %b %H:%M", time.localtime(account.started)),
         _ended(account, live),
-        texts.HISTORY_STEPS.format(step=account.step, steps=account.steps),
+        texts.HISTORY_STEPS_LIVE.format(steps=account.steps) if live else texts.HISTORY_STEPS.format(step=account.step, steps=account.steps),
         duration(account.seconds) if account.seconds else "",
         f"{account.held_out:.4f}" if account.held_out is not None else "",
         _against(load_preset(preset).title, differences(run.settings, preset_settings(preset)), name),

@@ -20,7 +20,7 @@ MOST_SHOWN = 1.2
 
 
 def make_likeness_plot() -> gr.LinePlot:
-    return gr.LinePlot(x="step", y="likeness", y_lim=[0, MOST_SHOWN], height=250, label=texts.PLOTS["likeness"], buttons=[], visible=False, elem_id="likeness", color="curve", color_map={"samples": PLOT["likeness"]}, color_title=" ")
+    return gr.LinePlot(x="step", y="likeness", y_lim=[0, MOST_SHOWN], height=250, label=texts.PLOTS["likeness"], buttons=[], visible=False, elem_id="likeness", color="curve", color_map={"samples": PLOT["likeness"]}, colors_in_legend=[])
 
 
 def likeness_frame(view: RunView) -> pd.DataFrame:

@@ -27,9 +27,9 @@ def build(studio: Studio, model: gr.components.Component, page: gr.Blocks) -> No
         gr.HTML(_terms(studio.hub_token is not None))
         asked = gr.HTML(elem_id="model-forecast")
         with gr.Row():
-            asking = gr.Button(texts.MODEL_LOOK, elem_id="model-look", min_width=140)
-            getting = gr.Button(texts.MODEL_GET, elem_id="model-get", min_width=140)
-            stopping = gr.Button(texts.MODEL_STOP, elem_id="model-stop", min_width=140, interactive=False)
+            asking = gr.Button(texts.MODEL_LOOK, elem_id="model-look", min_width=240)
+            getting = gr.Button(texts.MODEL_GET, elem_id="model-get", min_width=240)
+            stopping = gr.Button(texts.MODEL_STOP, elem_id="model-stop", min_width=240, interactive=False)
         state = gr.HTML(elem_id="model-state")
     timer = gr.Timer(1.0, active=False)
     shown = [state, timer, getting, stopping, model]

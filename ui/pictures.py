@@ -39,7 +39,7 @@ def strength_grid(grid: StrengthGrid | None, scores: GridScores | None = None) -
     for number, row in enumerate(request.rows):
         words = ": ".join(filter(None, (grid.row_label(number), request.prompts[row.prompt])))
         cells = [_grid_cell(grid, number, strength, words, captions.get((row.prompt, row.seed, row.source, strength), "")) for strength in request.strengths]
-        rows.append(f"<tr><td class='prompt' colspan='{len(request.strengths)}'>{escape(words)}</td></tr><tr>{''.join(cells)}</tr>")
+        rows.append(f"<tr><td class='prompt' colspan='{len(request.strengths)}'><span>{escape(words)}</span></td></tr><tr>{''.join(cells)}</tr>")
     table = f'<table class="grid" style="{table_width(len(request.strengths))}"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
     return f'<div class="scroll">{table}</div>'
 

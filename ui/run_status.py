@@ -9,6 +9,7 @@ import pandas as pd
 from core.pace import duration, silence_words
 from core.runs import Run
 from ui.likeness_view import early_html
+from ui.palette import PLOT
 from ui.run_view import MOST_PLOT_POINTS, RunView, plot_points
 from ui.texts import training as texts
 
@@ -25,6 +26,18 @@ def plot_frame(view: RunView) -> pd.DataFrame:
     return pd.DataFrame(plot_points(view), columns=["step", "loss", "curve"]).astype({"step": "int64", "loss": "float64", "curve": "str"})
 
 
+def span_of(view: RunView) -> list[float]:
+    """Of the steps of all plots, so that they stand below each other; a little room at the end keeps the last two figures apart."""
+    return [0, 1.03 * max(view.step, 1)]
+
+
+def legend_html(view: RunView) -> str:
+    """Names and colours of the curves that are drawn; the plot's own legend does not wrap, and is cut off on a phone."""
+    drawn = {curve for _, _, curve in plot_points(view)}
+    keys = "".join(f'<span><i style="background: {PLOT[curve]}"></i>{curve}</span>' for curve in texts.CURVES.values() if curve in drawn)
+    return f'<p class="curves">{texts.PLOTS["loss"]}: {keys}</p>' if keys else ""
+
+
 def rate_frame(view: RunView) -> pd.DataFrame:
     stride = -(-len(view.learning_rates) // MOST_PLOT_POINTS) or 1
     return pd.DataFrame(view.learning_rates[::stride], columns=["step", "learning rate"]).astype({"step": "int64", "learning rate": "float64"})
@@ -35,7 +48,7 @@ def status_html(run: Run, view: RunView, state: str, stopping: bool, holder: str
     word = texts.STOPPING if stopping else texts.STATES[state]
     share = 100 * view.step / view.steps if view.steps else 0
     bar = f'<div class="bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100"><div style="width:{share:.1f}%"></div></div>'
-    head = f'<div class="headline"><b data-state="{state}">{word}</b> <span>{escape(run.name)}</span></div><div class="facts">{" &middot; ".join(map(escape, _facts(view, state)))}</div>'
+    head = f'<div class="headline"><b data-state="{state}">{word}</b> <span>{escape(run.name)}</span></div><div class="facts">{" &middot; ".join(f"<span>{escape(fact)}</span>" for fact in _facts(view, state))}</div>'
     return f'<div class="status {state}" role="status" aria-live="polite">{head}{bar}{_after(run, view, state, holder)}{_silence(view, quiet)}</div>'
 
 
@@ -71,6 +84,8 @@ def _after(run: Run, view: RunView, state: str, holder: str | None) -> str:
         return (early_html(view.early) if view.early else "") + f'<p>{texts.FINISHED_NEXT} <a href="lora/{name}.safetensors" download>{texts.DOWNLOAD_LORA.format(name=name)}</a></p>'
     if state == "stopped":
         return f'<p>{texts.STOPPED_NEXT} <a href="lora/{name}.safetensors" download>{texts.DOWNLOAD_SO_FAR}</a></p>'
+    if state == "running" and view.warning:
+        return f'<p class="note">{escape(view.warning)}</p>'
     if state != "running" and holder:
         return f"<p>{texts.RUNNING_NOW.format(job=escape(holder))}</p>"
     return ""

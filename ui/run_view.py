@@ -19,7 +19,8 @@ SMOOTHING = 0.9
 
 @dataclass
 class RunView:
-    """`state` is new, running, finished, stopped, interrupted or failed, as far as the log tells; who asks knows whether anybody still writes it."""
+    """`state` is new, running, finished, stopped, interrupted or failed, as far as the log tells; who asks knows whether anybody still writes it.
+    `warning` is the newest since a checkpoint was saved: that there is no room for one must not stand in the log alone."""
 
     state: str = "new"
     phase: str = ""
@@ -39,6 +40,7 @@ class RunView:
     log: list[tuple[str, str]] = field(default_factory=list)
     seconds: float = 0.0
     checkpoint: int = 0
+    warning: str = ""
     early: StoppedEarly | None = None
     failure: RunFailed | None = None
     last_sign: float = 0.0
@@ -108,11 +110,12 @@ def _apply(view: RunView, event: RunEvent) -> None:
             view.early = event
             _say(view, event, texts.LOG_EARLY.format(step=event.step, best=event.best_step))
         case CheckpointSaved():
-            view.checkpoint = event.step
+            view.checkpoint, view.warning = event.step, ""
             _say(view, event, texts.LOG_CHECKPOINT.format(step=event.step))
         case ReportSaved():
             _say(view, event, texts.LOG_WRITTEN.format(file=event.file))
         case Warned():
+            view.warning = event.what
             _say(view, event, texts.LOG_NOTE.format(what=event.what))
         case RunFinished():
             view.state, view.seconds = "finished", event.seconds

@@ -1,4 +1,4 @@
-"""The Training tab: preset, settings, Start, Stop, Resume; then the run as it goes: progress, loss, samples, log."""
+"""The Training tab at work: buttons that ask the core, and the run as it goes: progress, loss, samples, log."""
 
 from __future__ import annotations
 
@@ -12,98 +12,33 @@ import gradio as gr
 
 from core.class_photo_tasks import class_photos_log, start_class_photos
 from core.errors import Refused, UserError
-from core.presets import Resolved, load_preset, preset_names
+from core.presets import Resolved
 from core.runs import EventLog, Request
 from core.settings import Settings
 from core.tasks import check_startable, named, start_resume, start_training, text_encoder_advice
-from ui import guide, model_setup_panel
 from ui.dataset_tab import QUIET
 from ui.forecast import Trouble, forecast_html
 from ui.history_panel import comparable, comparison_html, history_html, history_key
-from ui.likeness_view import likeness_frame, likeness_html, make_likeness_plot
+from ui.likeness_view import likeness_frame, likeness_html
 from ui.messages import as_html, shows_errors
-from ui.palette import PLOT
 from ui.pictures import NOTHING
 from ui.pod_stop_panel import pod_stop_html
 from ui.preset_table import preset_table
 from ui.queue_panel import queue_html
-from ui.run_log import TOOLS as LOG_TOOLS
 from ui.run_log import log_html
-from ui.run_status import plot_frame, rate_frame, state_of, status_html
+from ui.run_status import legend_html, plot_frame, rate_frame, span_of, state_of, status_html
 from ui.samples_view import samples_by_step
-from ui.settings_form import UP_FRONT, SettingsForm
+from ui.settings_form import SettingsForm
 from ui.studio import Studio
 from ui.texts import runs
 from ui.texts import training as texts
-
-CLASS_PHOTOS = 40
-NOTICES = '<div class="notices">' + "".join(f'<label><input type="checkbox" data-notice="{kind}">{words}</label>' for kind, words in texts.NOTICES.items()) + '<span id="notice-said" class="small" role="status"></span></div>'
+from ui.training_layout import CLASS_PHOTOS, TrainingLayout, about
 
 
-class TrainingTab:
-    """The components that `render` fills, in the order of `outputs`."""
-
+class TrainingTab(TrainingLayout):
     def __init__(self, studio: Studio, form: SettingsForm, preset_name: str, page: gr.Blocks) -> None:
-        self.studio = studio
-        self.form = form
+        super().__init__(studio, form, preset_name, page)
         self.class_log: EventLog | None = None
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=1, min_width=320):
-                choices = [(load_preset(name).title, name) for name in preset_names()]
-                self.preset = gr.Dropdown(choices, value=preset_name, label=texts.PRESET, interactive=True, elem_id="preset")
-                self.about = gr.Markdown(about(preset_name), elem_id="preset-about")
-                self.differs = gr.HTML(preset_table(preset_name), elem_id="preset-differs")
-                form.place("text_encoder.two_phase")
-                self.advice = gr.Markdown(elem_id="encoder-advice")
-                self.forecast = gr.HTML(forecast_html(None), elem_id="forecast")
-                form.place("run.price_per_hour")
-                self.readiness = gr.HTML(elem_id="readiness")
-                self.prepared = gr.HTML(elem_id="prepared")
-                self.start = gr.Button(texts.START, variant="primary", elem_id="start")
-                self.enqueue = gr.Button(runs.QUEUE_ADD, elem_id="enqueue")
-            with gr.Column(scale=2, min_width=320):
-                self.run = gr.Dropdown(self.run_names(), label=texts.RUN, info=texts.RUN_HELP, interactive=True, elem_id="run")
-                self.status = gr.HTML(NOTHING.format(texts.NO_RUN), elem_id="status")
-                with gr.Row(elem_id="run-acts"):
-                    self.stop = gr.Button(texts.STOP, elem_id="stop", min_width=110, interactive=False)
-                    self.save_now = gr.Button(texts.SAVE_NOW, elem_id="save-now", min_width=110, interactive=False)
-                    self.sample_now = gr.Button(texts.SAMPLE_NOW, elem_id="sample-now", min_width=110, interactive=False)
-                    self.resume = gr.Button(texts.RESUME, elem_id="resume", min_width=110, interactive=False)
-                gr.HTML(NOTICES)
-                self.pod = gr.HTML(pod_stop_html(studio.pod_stop), elem_id="pod-stop", visible=studio.pod_stop is not None)
-                self.likeness_words = gr.HTML(elem_id="likeness-words")
-                self.plot = gr.LinePlot(x="step", y="loss", color="curve", color_map=PLOT, color_title=" ", height=300, label=texts.PLOTS["loss"], buttons=[], visible=False, elem_id="loss")
-                self.likeness = make_likeness_plot()
-                self.rate = gr.LinePlot(x="step", y="learning rate", height=150, label=texts.PLOTS["rate"], buttons=[], visible=False, elem_id="learning-rate")
-        # A second row, so that on a phone the state of the run comes right after the buttons.
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=1, min_width=320):
-                for key in UP_FRONT:
-                    if key not in form.components:
-                        form.place(key)
-                self.class_photos = gr.Button(texts.CLASS_PHOTOS.format(count=CLASS_PHOTOS), elem_id="draw-class-photos", visible=False)
-                self.class_status = gr.Markdown(elem_id="class-photos-status")
-                with gr.Accordion(texts.ADVANCED, open=False, elem_id="advanced"):
-                    form.place_advanced()
-                model_setup_panel.build(studio, form.components["model.path"], page)
-                for section in texts.GUIDE_SECTIONS:
-                    guide.place(section)
-            with gr.Column(scale=2, min_width=320):
-                self.samples = gr.HTML(samples_by_step(()), elem_id="samples")
-                gr.HTML(LOG_TOOLS)
-                self.log = gr.HTML(elem_id="log")
-                gr.HTML(f'<h2 class="section">{runs.QUEUE_TITLE}</h2>')
-                self.queue = gr.HTML(elem_id="queue")
-        gr.HTML(f'<h2 class="section">{runs.HISTORY_TITLE}</h2>')
-        self.history = gr.HTML(elem_id="history")
-        with gr.Accordion(runs.COMPARE_TITLE, open=False, elem_id="compare"):
-            self.other = gr.Dropdown(comparable(studio), value=None, label=runs.COMPARE_WITH, interactive=True, elem_id="compare-with")
-            self.comparison = gr.HTML(elem_id="comparison")
-        self.forecast_timer = gr.Timer(1.0, active=False)
-
-    @property
-    def outputs(self) -> list[gr.components.Component]:
-        return [self.run, self.status, self.likeness_words, self.plot, self.likeness, self.rate, self.samples, self.log, self.start, self.stop, self.save_now, self.sample_now, self.resume, self.class_status]
 
     def wire(self) -> None:
         """Buttons ask the core and return at once; the timer shows what became of it."""
@@ -128,7 +63,7 @@ class TrainingTab:
     def _start(self, preset: str, *values: Any) -> Any:
         settings = self._with_name(self.form.read(values), preset)
         start_training(self.studio.trainer, settings, self.studio.store, preset)
-        return [gr.update(choices=self.run_names(), value=settings.run.name), ""]
+        return [gr.update(choices=self.studio.store.names(), value=settings.run.name), ""]
 
     def look(self, tab: gr.Tab) -> None:
         """The forecast is worked out when somebody comes to see it: it loads the heavy libraries."""
@@ -195,12 +130,9 @@ class TrainingTab:
     def _resume(self, name: str) -> None:
         start_resume(self.studio.trainer, name, self.studio.store)
 
-    def run_names(self) -> list[str]:
-        return self.studio.store.names()
-
     def render(self, chosen: str | None, seen: tuple) -> tuple[tuple, list[Any]]:
         """A key that changes with what is shown, and a value for each of `outputs`; nothing is sent when the key is `seen`."""
-        names, working = self.run_names(), self.studio.store.training_now()
+        names, working = self.studio.store.names(), self.studio.store.training_now()
         name = self._shown(chosen, names, working, seen)
         drawing = self._class_photos_words()
         if name is None:
@@ -224,10 +156,10 @@ class TrainingTab:
         return key, [
             gr.update(choices=names, value=name),
             status_html(run, view, state, stopping and live, holder, quiet),
-            likeness_html(view, events),
-            gr.update(value=plot_frame(view), visible=True) if view.losses else gr.update(visible=False),
-            gr.update(value=likeness_frame(view), visible=True) if any(measured.step for measured in view.likenesses) else gr.update(visible=False),
-            gr.update(value=rate_frame(view), visible=True) if view.losses else gr.update(visible=False),
+            likeness_html(view, events) + legend_html(view),
+            gr.update(value=plot_frame(view), x_lim=span_of(view), visible=True) if view.losses else gr.update(visible=False),
+            gr.update(value=likeness_frame(view), x_lim=span_of(view), visible=True) if any(measured.step for measured in view.likenesses) else gr.update(visible=False),
+            gr.update(value=rate_frame(view), x_lim=span_of(view), visible=True) if view.losses else gr.update(visible=False),
             samples_by_step(view.images),
             log_html(view),
             gr.update(interactive=not busy),
@@ -273,11 +205,3 @@ class TrainingTab:
         if seen and (queue, key) == seen[1:]:
             return (pod, queue, key), [pod, *[gr.skip()] * (len(self.lists) - 1)]
         return (pod, queue, key), [pod, queue, history_html(self.studio), gr.update(choices=comparable(self.studio))]
-
-    @property
-    def lists(self) -> list[gr.components.Component]:
-        return [self.pod, self.queue, self.history, self.other]
-
-
-def about(preset_name: str) -> str:
-    return load_preset(preset_name).description

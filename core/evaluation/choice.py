@@ -21,6 +21,11 @@ class Choice(Value):
     file: str = ""
 
 
+def first_look_name(name: str) -> str:
+    """Of the grid with which the search for the best strength begins."""
+    return f"{name}-first-look"
+
+
 def load_choice(name: str, output: Path) -> Choice | None:
     """None where nothing was recommended from this grid. `name` must come from grid_names. Raises UserError for a damaged file."""
     file = evaluations_folder(output) / name / CHOICE_FILE

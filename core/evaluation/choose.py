@@ -9,7 +9,7 @@ from pathlib import Path
 from core.dataset.subjects import CACHE_FOLDER
 from core.durable import write_json
 from core.errors import UserError
-from core.evaluation.choice import CHOICE_FILE, Choice, sources_of
+from core.evaluation.choice import CHOICE_FILE, Choice, first_look_name, sources_of
 from core.evaluation.evaluate import draw_and_measure, start_or_go_on
 from core.evaluation.grid import GridRequest, StrengthGrid, evaluations_folder
 from core.evaluation.prompts import Prompt, first_look
@@ -54,10 +54,6 @@ def choose(request: GridRequest, name: str, output: Path, should_stop: Callable[
         return
     yield from _decide(grid, steps, output)
     yield RunFinished(seconds=time.monotonic() - began)
-
-
-def first_look_name(name: str) -> str:
-    return f"{name}-first-look"
 
 
 def _decide(grid: StrengthGrid, steps: dict[str, int], output: Path) -> Iterator[RunEvent]:

@@ -112,9 +112,15 @@ def test_reload_second_browser_stop_restart_and_resume_show_the_truth(browser, s
     page.locator("#resume").click()
     expect(page.locator("#status")).to_contain_text(re.compile(r"step [1-9]"), timeout=A_JOB)
 
+    assert faults == []
     page.reload()
+    faults.clear()  # what was asked when the page was left is broken off by the browser, which says so
     open_tab(page, "Training")
     expect(page.locator("#status b")).to_have_attribute("data-state", "running")
+    expect(page.locator("#status [role=status][aria-live=polite]")).to_be_attached()
+    expect(page.locator("#loss svg")).to_be_visible(timeout=A_JOB)
+    step = page.locator("#status .facts").inner_text()
+    assert page.evaluate(SHIFTS_WHILE_RUNNING) < 0.005 and page.locator("#status .facts").inner_text() != step, "numbers changed, and nothing moved"
     second = open_page(browser, studio, faults)
     open_tab(second, "Training")
     expect(second.locator("#status")).to_contain_text("berta")
@@ -166,15 +172,69 @@ NAMELESS = """() => [...document.querySelectorAll('button, a[href], input:not([t
 SHIFTS = "new Promise((done) => { let sum = 0; new PerformanceObserver((list) => { for (const entry of list.getEntries()) if (!entry.hadRecentInput) sum += entry.value; }).observe({ type: 'layout-shift', buffered: true }); setTimeout(() => done(sum), 300); })"
 
 
+SHIFTS_WHILE_RUNNING = "new Promise((done) => { let sum = 0; new PerformanceObserver((list) => { for (const entry of list.getEntries()) if (!entry.hadRecentInput) sum += entry.value; }).observe({ type: 'layout-shift' }); setTimeout(() => done(sum), 5000); })"
+# Words that are shown and not switched off, whose colour does not stand out from the ground behind them as WCAG AA asks.
+FAINT = """() => {
+  const luminance = (c) => c.slice(0, 3).map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const parts = (colour) => { const found = colour.match(/[\\d.]+/g).map(Number); return [...found.slice(0, 3), found[3] ?? 1]; };
+  const over = (top, below) => [0, 1, 2].map((i) => top[i] * top[3] + below[i] * (1 - top[3]));
+  const ground = (one) => { const behind = []; for (let at = one; at; at = at.parentElement) { const c = parts(getComputedStyle(at).backgroundColor); behind.push(c); if (c[3] === 1) break; } return behind.reverse().reduce((below, top) => over(top, below), [255, 255, 255]); };
+  const faint = [];
+  for (const one of document.querySelectorAll('body *')) {
+    if (![...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()) || !one.checkVisibility({ opacityProperty: true, visibilityProperty: true }) || one.closest('button:disabled, script, style, svg, .sr-only, [hidden]')) continue;
+    const style = getComputedStyle(one);
+    const below = ground(one);
+    const [light, dark] = [luminance(over(parts(style.color), below)), luminance(below)].sort((a, b) => b - a);
+    const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.66 && Number(style.fontWeight) >= 700);
+    const contrast = (light + 0.05) / (dark + 0.05);
+    if (contrast < (large ? 3 : 4.5)) faint.push(`${contrast.toFixed(2)} ${one.outerHTML.slice(0, 160)}`);
+  }
+  return [document.querySelectorAll('body *').length, faint];
+}"""
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_every_word_on_the_page_can_be_read_in_both_modes(browser, shared_studio, mode):
+    """As the browser paints them, Gradio's own components included."""
+    page = browser.new_page(viewport={"width": 1440, "height": 1000}, color_scheme=mode)
+    page.goto(shared_studio.address)
+    expect(page.get_by_role("heading", name="Identity LoRA Studio")).to_be_visible(timeout=30_000)
+    for tab in ("Dataset", "Analyzer", "Training", "Evaluation"):
+        open_tab(page, tab)
+        page.evaluate("[...document.querySelectorAll('.label-wrap:not(.open), details:not([open]) > summary')].filter((one) => one.checkVisibility()).forEach((one) => one.click())")
+        page.wait_for_timeout(500)
+        looked_at, faint = page.evaluate(FAINT)
+        assert looked_at > 300 and faint == [], tab
+
+
+def test_the_keyboard_opens_a_tab_and_one_sees_where_it_is(browser, shared_studio):
+    faults: list[str] = []
+    page = open_page(browser, shared_studio, faults)
+    seen = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        focused = page.evaluate("(() => { const one = document.activeElement; const style = getComputedStyle(one); return [one.textContent.trim() || one.id, style.outlineStyle, parseFloat(style.outlineWidth)]; })()")
+        seen.append(focused)
+        if "3 Training" in focused[0]:
+            break
+    assert "3 Training" in seen[-1][0] and all(style != "none" and width >= 2 for _, style, width in seen), seen
+    page.keyboard.press("Enter")
+    expect(page.locator("#start")).to_be_visible()
+    assert faults == []
+
+
 def test_every_tab_fits_the_screen_stands_still_and_every_control_has_a_name(browser, shared_studio):
     faults: list[str] = []
     page = open_page(browser, shared_studio, faults)
-    for width in (1440, 390):
+    for width in (1440, 2560, 390, 360):
         page.set_viewport_size({"width": width, "height": 844})
+        expect(page.get_by_role("tab")).to_have_count(4)
+        assert len({round(tab.bounding_box()["y"]) for tab in page.get_by_role("tab").all()}) == 1, f"all tabs on one line at {width}"
         for tab in ("Dataset", "Analyzer", "Training", "Evaluation"):
             open_tab(page, tab)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (width, tab)
             assert page.evaluate(NAMELESS) == [], tab
+    assert page.locator("#path [role=status][aria-live=polite]").count() == 1, "what is next is read aloud when it changes"
     assert page.locator("h1").count() == 1 and page.locator("html").get_attribute("lang") and faults == []
     page.close()
     phone = open_page(browser, shared_studio, faults, 390, 844)

@@ -9,8 +9,7 @@ import safetensors
 import torch
 
 from core.errors import Refused
-from core.evaluation.choice import load_choice, sources_of
-from core.evaluation.choose import first_look_name
+from core.evaluation.choice import first_look_name, load_choice, sources_of
 from core.evaluation.compare import as_json, as_text, evaluations_of, headline_words, table_rows
 from core.evaluation.evaluate import evaluate
 from core.evaluation.grid import GridRequest, load_grid

@@ -179,7 +179,7 @@ def dockerfile():
 
 def test_the_image_is_pinned_and_hands_signals_on():
     lines = dockerfile()
-    assert "ARG BASE=runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404" in lines and not any(re.search(r":latest|FROM \S+[^:}\w]$", line) for line in lines)
+    assert "ARG BASE=runpod/pytorch:1.3.2-cu1281-torch2130-ubuntu2404" in lines and not any(re.search(r":latest|FROM \S+[^:}\w]$", line) for line in lines)
     assert 'ENTRYPOINT ["tini", "--"]' in lines and 'CMD ["bash", "/app/scripts/start.sh"]' in lines and "EXPOSE 7860" in lines
     assert "exec .venv/bin/python app.py" in (ROOT / "scripts" / "start.sh").read_text()
 

@@ -21,6 +21,13 @@ def test_an_installed_cuda_torch_is_reused_and_a_cpu_one_is_not(tmp_path, cuda, 
     assert (in_setup("has_cuda_torch python3", PYTHONPATH=str(tmp_path)).returncode == 0) is reused
 
 
+@pytest.mark.parametrize(("version", "sound"), [("2.8.0+cu128", False), ("2.9.1", False), ("2.10.0", True), ("2.13.0+cu129", True), ("3.0", True)])
+def test_an_installed_torch_with_a_known_hole_is_told_from_one_without(tmp_path, version, sound):
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text(f"__version__ = '{version}'\n")
+    assert (in_setup("has_sound_torch python3", PYTHONPATH=str(tmp_path)).returncode == 0) is sound
+
+
 def test_a_python_that_is_new_enough_is_found():
     result = in_setup("find_python")
     assert result.returncode == 0 and result.stdout.strip()

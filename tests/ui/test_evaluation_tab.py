@@ -7,16 +7,19 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from core.durable import write_json
-from core.evaluation.choice import CHOICE_FILE, Choice
+from core.evaluation.choice import CHOICE_FILE, Choice, first_look_name
 from core.evaluation.compare import load_evaluation
 from core.evaluation.coverage import covered, covered_words
 from core.evaluation.grid import HTML_FILE, GridCell, GridRequest, StrengthGrid, evaluations_folder, save_grid
+from core.evaluation.job import EvaluationJob, save_job
 from core.evaluation.prompts import Prompt
 from core.evaluation.recommend import recommend
 from core.evaluation.scores import SCORES_FILE
 from core.evaluation.sheet import draw_sheet, sheet_page
+from core.events import Phase, RunFailed, RunStarted
 from core.runs import RunStore
 from core.settings import parse_settings
+from core.tasks import grid_log
 from tests.core.scores import picture, table
 from ui.evaluation_cards import copied_photos, history_table, measures_card, recommendation_card
 from ui.evaluation_tab import EvaluationTab
@@ -145,3 +148,36 @@ def test_the_page_warns_of_prompts_inside_the_photos_and_names_the_photo(studio,
     warned = tab._check(run.lora_file.name, "[front] photo of {trigger} {class} on a beach in a red shirt, front view\n{trigger} {class} riding a bicycle in the rain")
     assert "1 of 2 prompts test nothing new" in warned and "photo-1 shows (100% of its words)" in warned and "bicycle" not in warned
     assert "Every prompt asks for something new" in tab._check(run.lora_file.name, "{trigger} {class} riding a bicycle in the rain")
+
+
+def test_an_evaluation_is_shown_from_its_first_second_and_with_the_reason_it_failed_for(studio):
+    """Before there is a grid: while libraries load, or where its base model is gone."""
+    evaluated(studio, 0.8)
+    with gr.Blocks():
+        tab = EvaluationTab(studio, SettingsForm(studio, studio.resolved("demo")))
+    job = EvaluationJob(aim="grid", request=GridRequest(lora="anna.safetensors", model_path="x", prompts=("a",), strengths=(1.0,), width=64, height=64))
+    save_job(job, "anna-2", studio.store.root)
+    log = grid_log("anna-2", studio.store)
+    log.append(Phase(what="Starting: loading libraries"))
+    with studio.store.exclusive("drawing the grid of 'anna.safetensors'"):
+        key, shown = tab.render("anna.safetensors", "anna-2", ())
+    assert shown[1]["choices"] == ["anna-2", "anna-1"] and "Starting: loading libraries" in shown[2] and "grid appears here" in shown[4]
+    log.append(RunFailed(what="The base model is gone <b>.", where="x", fix="Choose another."))
+    failed = tab.render("anna.safetensors", "anna-2", key)[1]
+    assert "The base model is gone &lt;b&gt;." in failed[2] and "Choose another." in failed[2]
+
+
+def test_a_search_for_the_best_strength_shows_its_first_look_and_is_at_work_not_broken_off(studio):
+    grid, _, _ = evaluated(studio, 0.8)
+    with gr.Blocks():
+        tab = EvaluationTab(studio, SettingsForm(studio, studio.resolved("demo")))
+    save_job(EvaluationJob(aim="choose", request=grid.request), "anna-2", studio.store.root)
+    log = grid_log("anna-2", studio.store)
+    for event in (RunStarted(job="evaluate", name="anna-2", steps=8), Phase(what="Drawing", done=3, total=8)):
+        log.append(event)
+    save_grid(grid.model_copy(update={"name": first_look_name("anna-2")}), studio.store.root)
+    with studio.store.exclusive("drawing pictures to choose from of 'anna.safetensors'"):
+        _, shown = tab.render("anna.safetensors", "anna-2", ())
+    assert "Drawing: 3 of 8" in shown[2] and "Interrupted" not in shown[2]
+    assert f"pictures/evaluations/{first_look_name('anna-2')}/row-0-0.png" in shown[4]
+    assert "Interrupted" in tab.render("anna.safetensors", "anna-2", ())[1][2]

@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from core.analyzer.report_html import REPORT_CSS
 from ui.page_style import PAGE_CSS
 from ui.palette import DARK, LIGHT, PLOT, contrast
 from ui.texts import training as texts
@@ -51,6 +52,22 @@ def test_every_curve_has_a_colour_of_its_own():
     assert set(texts.CURVES.values()) < set(PLOT) and len(set(PLOT.values())) == len(PLOT)
 
 
-def test_signs_reach_the_browser_as_css_writes_them():
-    """A backslash that Python takes for itself makes another sign of a tick or an arrow."""
-    assert CSS.isascii() and not re.findall(r"[\x00-\x09\x0b-\x1f]", CSS) and len(re.findall(r'content: "\\[0-9]{4}', CSS)) >= 2
+def test_every_size_of_type_is_one_of_the_scale():
+    """The report's style is a file's of its own, which must do without the page's variables."""
+    style = CSS.removeprefix(REPORT_CSS)
+    sizes = re.findall(r"font-size: ([^;}]+?) ?[;}]", style) + [size for size in re.findall(r"font: (?:\d+ )?([^ ;/]+)", style) if size != "inherit"]
+    scale = re.findall(r"--(t\d): [\d.]+rem", PAGE_CSS)
+    assert len(scale) == 5 and len(sizes) > 40 and {size for size in sizes} <= {f"var(--{step})" for step in scale}
+
+
+def test_every_distance_is_one_of_five():
+    """But for hairlines of one or two pixels, what is measured in the type it stands in, and the sides of the page."""
+    style = CSS.removeprefix(REPORT_CSS)
+    distances = [part for value in re.findall(r"(?<![\w-])(?:margin|padding|gap)(?:-\w+)?: ([^;}]+?) ?[;}]", style) for part in value.replace("!important", "").split()]
+    allowed = re.compile(r"0|auto|inherit|-?[12]px|[\d.]+em|var\(--(?:s[1-5]|side)\)")
+    assert len(distances) > 150 and sorted({part for part in distances if not allowed.fullmatch(part)}) == []
+
+
+def test_no_escape_of_the_style_was_read_as_one_of_python():
+    """A backslash and figures are a letter to both; what arrives must hold neither."""
+    assert [letter for letter in CSS if letter != "\n" and ord(letter) < 32] == [] and set(re.findall(r"content: \"([^\"]*)\"", CSS)) <= {"", "✓", "→ "}

@@ -1,11 +1,16 @@
+import re
 import typing
 
 import pytest
 
 from core.events import CheckpointSaved, FixedNoiseLoss, ImageSaved, Phase, ReportSaved, RunEvent, RunFailed, RunFinished, RunStarted, RunStopped, StepDone, StoppedEarly, Warned
+from core.runs import RunStore
+from core.settings import parse_settings
 from tests.core.logs import likeness
 from ui.likeness_view import early_html, likeness_frame, likeness_html
-from ui.run_view import RunView, fold, plot_points
+from ui.palette import PLOT
+from ui.run_status import legend_html, rate_frame, status_html
+from ui.run_view import MOST_PLOT_POINTS, RunView, fold, plot_points
 
 ONE_OF_EACH = [
     Phase(what="Encoding", done=1, total=3), RunStarted(job="train", name="a", steps=10), StepDone(step=1, loss=2.0, learning_rate=1e-4, grad_norm=0.5, seconds=0.5, memory_gib=1.5),
@@ -92,3 +97,24 @@ def test_an_early_stop_says_what_it_kept_and_saved():
     words = early_html(StoppedEarly(step=300, best_step=200, reason="No gain since.", seconds_saved=3900.0, money_saved=0.75))
     assert "step 300" in words and "1 h 05 min" in words and "0.75" in words and "The LoRA is that of step 200. No gain since." in words
     assert "machine costs" not in early_html(StoppedEarly(step=300, best_step=200, reason="", seconds_saved=60.0))
+
+
+def test_the_learning_rate_is_a_curve_of_its_own_thinned_like_the_others():
+    steps = [StepDone(step=step, loss=0.5, learning_rate=step * 1e-6, grad_norm=1.0, seconds=1.0, memory_gib=1.0) for step in range(1, 2 * MOST_PLOT_POINTS + 1)]
+    frame = rate_frame(fold(steps))
+    assert len(frame) == MOST_PLOT_POINTS and all(rate == pytest.approx(step * 1e-6) for step, rate in frame.values)
+    assert list(rate_frame(fold([])).dtypes.astype(str)) == ["int64", "float64"]
+
+
+def test_the_curves_that_are_drawn_are_named_in_their_colours_and_no_other():
+    view = fold([StepDone(step=1, loss=0.5, learning_rate=1e-4, grad_norm=1.0, seconds=1.0, memory_gib=1.0), FixedNoiseLoss(step=1, loss=0.4)])
+    html = legend_html(view)
+    assert re.findall(r'background: (#\w+)"></i>([^<]+)', html) == [(PLOT[curve], curve) for curve in ("each step", "smoothed", "fixed noise")]
+    assert legend_html(fold([])) == ""
+
+
+def test_a_warning_stands_beside_the_bar_until_a_checkpoint_is_saved_again(tmp_path):
+    run = RunStore(tmp_path).create(parse_settings({"run.name": "anna", "run.output": str(tmp_path)}))
+    events = [RunStarted(job="train", name="anna", steps=9), Warned(what="No space for the checkpoint of step 4 <b>.")]
+    assert "No space for the checkpoint of step 4 &lt;b&gt;." in status_html(run, fold(events), "running", False, None, None)
+    assert "No space" not in status_html(run, fold([*events, CheckpointSaved(step=8, file="x")]), "running", False, None, None)

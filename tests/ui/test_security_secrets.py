@@ -143,6 +143,12 @@ def test_libraries_with_known_holes_are_above_the_versions_that_mend_them():
         assert tuple(int(part) for part in re.findall(r"\d+", version(name))[: len(floor)]) >= floor, name
 
 
+def test_the_pods_image_brings_the_torch_the_requirements_name():
+    image = re.search(r"^ARG BASE=\S+-torch(\d)(\d+)(\d)-", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert f"torch=={'.'.join(image.groups())}" in (ROOT / "requirements.txt").read_text().splitlines()
+    assert tuple(map(int, image.groups()[:2])) >= (2, 10)
+
+
 def test_nothing_of_the_page_is_fetched_from_elsewhere(running):
     page = running.ask_as_owner("GET", "/").text
     loaded = re.findall(r"""(?:src|href)=["'](https?://[^"']+)""", page)

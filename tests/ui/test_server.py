@@ -3,15 +3,18 @@
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import ssl
+import stat
 import subprocess
 import sys
 import time
 
 import pytest
 
+from app import parsed_arguments
 from core.events import RunStarted
 from core.ownership import Claim, Heartbeat
 from core.presets import resolve
@@ -104,6 +107,41 @@ def test_it_answers_at_once_leads_in_when_it_is_built_and_leaves_with_open_strea
     code, seconds = studio.ends()
     assert code == 0 and seconds < 4 and len(streams) == 5
     assert "Traceback" not in studio.log.read_text()
+
+
+def test_on_a_public_address_a_token_is_made_kept_and_printed_once_behind_the_hash(app, tmp_path):
+    """HOST, PORT and APP_TOKEN are the variables of a template; here no token is set, and a restart gives the same one."""
+    printed = []
+    for _ in range(2):
+        studio = app(HOST="0.0.0.0", APP_TOKEN="")
+        studio.wait_for(503)
+        kept = tmp_path / "output" / ".secrets" / "access_token"
+        log = studio.log.read_text()
+        printed += re.findall(r"http://localhost:\d+/login#(\S+)", log)
+        assert kept.read_text().strip() == printed[-1] and log.count(printed[-1]) == 1 and stat.S_IMODE(kept.stat().st_mode) == 0o600
+        assert studio.ask("/config")[0] == 401 and studio.ask("/config", authorization=f"Bearer {printed[-1]}")[0] == 503
+        studio.ends()
+    assert len(printed) == 2 and len(set(printed)) == 1 and len(printed[0]) >= 32
+
+
+def test_on_loopback_no_token_is_asked_for(app):
+    alone = app(APP_TOKEN="")
+    alone.wait_for(503)
+    assert alone.ask("/")[0] != 303 and "login#" not in alone.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "expected"),
+    [((), {}, ("127.0.0.1", 7860)), ((), {"HOST": "0.0.0.0", "PORT": "8123"}, ("0.0.0.0", 8123)), (("--host", "::1", "--port", "9000"), {"HOST": "0.0.0.0", "PORT": "8123"}, ("::1", 9000))],
+)
+def test_host_and_port_are_the_commands_or_else_the_variables(monkeypatch, arguments, variables, expected):
+    for name in ("HOST", "PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["app.py", *arguments])
+    parsed = parsed_arguments()
+    assert (parsed.host, parsed.port) == expected
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ui.server.door_style import DOOR_STYLE
 from ui.texts import door as texts
 from ui.texts.frame import TITLE
 
@@ -67,6 +68,5 @@ class Doorway:
 
 WAITING_PAGE = f"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><meta http-equiv="refresh" content="2">
 <link rel="icon" href="data:,"><title>{TITLE}</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;display:grid;place-items:center;min-height:90vh;margin:0;background:#f7f6f4;color:#24211d}}main{{width:min(34rem,88vw)}}h1{{font-size:1.3rem}}
-@media(prefers-color-scheme:dark){{body{{background:#1b1a18;color:#eee}}}}</style>
+{DOOR_STYLE}
 <main><h1>{TITLE}</h1><p role="status">WORDS</p></main></html>"""

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive
 
+from ui.server.door_style import DOOR_STYLE
 from ui.texts import door as texts
 from ui.texts.frame import TITLE
 
@@ -79,10 +80,7 @@ def login_page(message: str, status: int) -> Response:
 
 
 LOGIN_PAGE = f"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:,"><title>{TITLE}</title>
-<style>body{{font:16px system-ui,sans-serif;display:grid;place-items:center;min-height:90vh;margin:0;background:#f7f6f4;color:#24211d}}
-form{{display:grid;gap:.8rem;width:min(22rem,88vw)}}h1{{font-size:1.3rem;margin:0}}input,button{{font:inherit;padding:.6rem .7rem;border-radius:.5rem;border:1px solid #767066}}
-input:focus-visible,button:focus-visible{{outline:3px solid #2f6f5e;outline-offset:2px}}button{{background:#2f6f5e;color:#fff;border:0;cursor:pointer}}p{{color:#a3281c;min-height:1.2em;margin:0}}
-@media(prefers-color-scheme:dark){{body{{background:#1b1a18;color:#eee}}input{{background:#2a2825;color:#eee}}p{{color:#ff9d91}}}}</style>
+{DOOR_STYLE}
 <form method="post" action="login"><h1>{TITLE}</h1><label for="token">{texts.TOKEN}</label>
 <input id="token" name="token" type="password" autocomplete="current-password" autofocus required>
 <p role="alert" id="message">MESSAGE</p><button>{texts.OPEN}</button><small>{texts.TOKEN_WHERE}</small></form>

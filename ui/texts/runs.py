@@ -21,6 +21,7 @@ HISTORY_MORE = "{count} older ones are not shown."
 HISTORY_ENDS = {"finished": "Finished", "stopped": "Stopped", "failed": "Failed", "": "Interrupted"}
 HISTORY_LIVE = "Training"
 HISTORY_STEPS = "{step} of {steps}"
+HISTORY_STEPS_LIVE = "of {steps}"
 AS_PRESET = "as {preset}"
 CHANGED = "{preset}, {count} changed"
 INSTEAD = "{title}: <b>{mine}</b> instead of {theirs}"
