@@ -98,7 +98,7 @@ dialog.viewer { font-family: var(--font); border: 0; padding: 0; margin: auto; m
 }
 @media (max-width: 640px) {
   #path { min-height: 226px; } #gauges { min-height: 3rem; } .path ol { grid-auto-flow: row; grid-template-columns: repeat(3, 1fr); } .path li button { font-size: var(--t1); min-height: 40px; padding: 2px var(--s1); } .path { padding: var(--s2) var(--s3); }
-  .samples-row .strip { grid-auto-columns: clamp(96px, 38%, 160px); } .queue li b, .queue .ask b { flex-basis: 100%; }
+  .samples-row .strip { grid-auto-columns: clamp(96px, 38%, 160px); } .queue li b, .queue .ask b { flex-basis: 100%; } #run-acts { display: grid; grid-template-columns: 1fr 1fr; }
   .history table, .history tbody { display: block; } .history thead { display: none; } .history tr { display: grid; grid-template-columns: 1fr 1fr; gap: 2px var(--s3); border-bottom: 1px solid var(--line) !important; padding: var(--s3) 0; } .history tr td { display: block; border: 0 !important; padding: 0 !important; }
   .history td:empty { display: none !important; } .history td::before { content: attr(data-label); display: block; color: var(--muted); font-size: var(--t1); } .history td[data-label=Run], .history td.acts { grid-column: 1 / -1; } .history td[data-label=Run]::before, .history td.acts::before { display: none; } .history td.acts { white-space: normal; min-width: 0; padding-top: var(--s2) !important; }
 }

@@ -26,11 +26,6 @@ def plot_frame(view: RunView) -> pd.DataFrame:
     return pd.DataFrame(plot_points(view), columns=["step", "loss", "curve"]).astype({"step": "int64", "loss": "float64", "curve": "str"})
 
 
-def span_of(view: RunView) -> list[float]:
-    """Of the steps of all plots, so that they stand below each other; a little room at the end keeps the last two figures apart."""
-    return [0, 1.03 * max(view.step, 1)]
-
-
 def legend_html(view: RunView) -> str:
     """Names and colours of the curves that are drawn; the plot's own legend does not wrap, and is cut off on a phone."""
     drawn = {curve for _, _, curve in plot_points(view)}

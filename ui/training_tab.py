@@ -26,7 +26,7 @@ from ui.pod_stop_panel import pod_stop_html
 from ui.preset_table import preset_table
 from ui.queue_panel import queue_html
 from ui.run_log import log_html
-from ui.run_status import legend_html, plot_frame, rate_frame, span_of, state_of, status_html
+from ui.run_status import legend_html, plot_frame, rate_frame, state_of, status_html
 from ui.samples_view import samples_by_step
 from ui.settings_form import SettingsForm
 from ui.studio import Studio
@@ -157,9 +157,9 @@ class TrainingTab(TrainingLayout):
             gr.update(choices=names, value=name),
             status_html(run, view, state, stopping and live, holder, quiet),
             likeness_html(view, events) + legend_html(view),
-            gr.update(value=plot_frame(view), x_lim=span_of(view), visible=True) if view.losses else gr.update(visible=False),
-            gr.update(value=likeness_frame(view), x_lim=span_of(view), visible=True) if any(measured.step for measured in view.likenesses) else gr.update(visible=False),
-            gr.update(value=rate_frame(view), x_lim=span_of(view), visible=True) if view.losses else gr.update(visible=False),
+            gr.update(value=plot_frame(view), visible=True) if view.losses else gr.update(visible=False),
+            gr.update(value=likeness_frame(view), visible=True) if any(measured.step for measured in view.likenesses) else gr.update(visible=False),
+            gr.update(value=rate_frame(view), visible=True) if view.losses else gr.update(visible=False),
             samples_by_step(view.images),
             log_html(view),
             gr.update(interactive=not busy),
