@@ -10,6 +10,7 @@ import dataclasses
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,15 +33,17 @@ from core.pocket.demo import demo_scenes
 from core.pocket.people import scene_caption
 from core.runs import EventLog, RunStore
 from core.settings import POCKET_FLUX
+from core.signs import rounds_of, signs_of
 
 SAMPLER_STEPS, SEEDS = 12, 2
 CHOSEN_FROM = ("good", "leaking")
 STRENGTHS = (0.6, 0.8, 1.0, 1.2)
 HELD_OUT_PROMPTS, HELD_OUT_SEED = 8, 77_000
+SIGNS = "signs while training"
 # Which measures should be flagged for which fault; leak for every run that was trained without regularization (planted_runs.py).
 EXPECTED = {
-    "good": (), "undertrained": ("likeness",), "leaking": ("leak into the class",), "copied": ("carbon copy", "leak into the class"), "angle-starved": ("head angles", "leak into the class"),
-    "blurred": ("sharpness", "leak into the class"), "overtrained": ("prompt adherence", "leak into the class"),
+    "good": (), "undertrained": ("likeness",), "leaking": ("leak into the class",), "copied": ("carbon copy", "leak into the class"), "memorised": ("carbon copy", "leak into the class"),
+    "angle-starved": ("head angles", "leak into the class"), "blurred": ("sharpness", "leak into the class"), "overtrained": (SIGNS, "leak into the class"),
 }  # fmt: skip
 
 
@@ -54,7 +57,15 @@ def judge(fault: str, person: int, work: Path) -> dict[str, object]:
     scores = load_scores(f"truth-{fault}-{person}", store.root)
     assert scores is not None
     measures = {measure.name: (None if measure.value is None else round(measure.value, 3), measure.verdict) for measure in scores.configurations[0].measures}
-    return {"kind": "fault", "fault": fault, "person": person, "measures": measures, "loss": fixed_noise_of(name, store), "seconds": round(time.monotonic() - began)}
+    signs = signs_while_training(name, store) if source == FINAL else None
+    return {"kind": "fault", "fault": fault, "person": person, "measures": measures, "signs": signs, "loss": fixed_noise_of(name, store), "seconds": round(time.monotonic() - began)}
+
+
+def signs_while_training(name: str, store: RunStore) -> list[str] | None:
+    """What the run's own log says at its end; None where no samples were drawn."""
+    run = store.load(name)
+    events = run.log.read()[0]
+    return [sign.name for sign in signs_of(events, run.settings.train.steps)] if rounds_of(events) else None
 
 
 def fixed_noise_of(name: str, store: RunStore) -> dict[str, list[float | None]]:
@@ -112,11 +123,11 @@ def confusion_table(rows: Sequence[dict]) -> str:
     """Faults down, measures across: mean value, and in how many people's runs the verdict was a fault or to look at it; what is expected to be found in bold."""
     faults = [row for row in rows if row["kind"] == "fault"]
     names = [name for name in (faults[0]["measures"] if faults else ()) if any(row["measures"][name][0] is not None for row in faults)]
-    lines = [f"| planted | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
+    lines = [f"| planted | {' | '.join(names)} | {SIGNS} |", "|---|" + "---|" * (len(names) + 1)]
     for fault in EXPECTED:
         mine = [row for row in faults if row["fault"] == fault]
         if mine:
-            lines.append(f"| {fault} ({len(mine)}) | " + " | ".join(_cell(mine, name, name in EXPECTED[fault]) for name in names) + " |")
+            lines.append(f"| {fault} ({len(mine)}) | " + " | ".join(_cell(mine, name, name in EXPECTED[fault]) for name in names) + f" | {_signs(mine, SIGNS in EXPECTED[fault])} |")
     return "\n".join(lines)
 
 
@@ -127,6 +138,14 @@ def _cell(rows: Sequence[dict], name: str, is_expected: bool) -> str:
     verdicts = [row["measures"][name][1] for row in rows]
     flags = [f"{verdicts.count(verdict)} {word}" for verdict, word in (("bad", "fault"), ("watch", "look")) if verdict in verdicts]
     words = f"{sum(values) / len(values):.2f}" + (f" ({', '.join(flags)})" if flags else "")
+    return f"**{words}**" if is_expected else words
+
+
+def _signs(rows: Sequence[dict], is_expected: bool) -> str:
+    """How many runs showed each sign, of those that drew samples."""
+    known = [row["signs"] for row in rows if row.get("signs") is not None]
+    counts = Counter(name for signs in known for name in signs)
+    words = ", ".join(f"{name} {count} of {len(known)}" for name, count in sorted(counts.items())) or ("none" if known else "-")
     return f"**{words}**" if is_expected else words
 
 

@@ -30,7 +30,7 @@ from core.runs import Run, RunStore
 from core.training.train import train
 
 WORK = Path("data/cache/evaluation-truth")
-ALWAYS = ("train.batch_size=4", "train.save_every=50", "train.keep_checkpoints=1000", "train.validate_every=50")
+ALWAYS = ("train.batch_size=4", "train.save_every=50", "train.keep_checkpoints=1000", "train.validate_every=50", "sampling.every=50")
 # On the pocket every run without regularization leaks, and with it takes twice the steps at twice the cost (docs/experiments.md, regularization): so only the good
 # run has it, and leaking is expected of all others too.
 REGULARIZED = ("regularization.enabled=true", "train.steps=500")
@@ -48,14 +48,17 @@ class Fault:
     pairs: tuple[str, ...] = ()
     scenes: Callable[[list[Scene]], list[Scene]] = lambda scenes: scenes
     blur: float = 0.0
+    is_captioned: bool = True
     goes_on_from: str = ""
 
 
-# The undertrained one is an early checkpoint of the good run.
+# The undertrained one is an early checkpoint of the good run. Three described photos are drawn anew in every place that a prompt asks for; to be given back they must be all that the
+# trigger means.
 FAULTS = (
     Fault("leaking", PLAIN),
     Fault("overtrained", ("optimizer.lr_scheduler=constant", "train.steps=900"), goes_on_from="leaking"),
     Fault("copied", PLAIN, scenes=lambda scenes: scenes[:COPIED_PHOTOS]),
+    Fault("memorised", ("optimizer.lr_scheduler=constant", "train.steps=600"), scenes=lambda scenes: scenes[:COPIED_PHOTOS], is_captioned=False),
     Fault("blurred", PLAIN, blur=BLUR),
     Fault("angle-starved", PLAIN, scenes=lambda scenes: [dataclasses.replace(scene, angle="front view") for scene in scenes]),
     Fault("good", REGULARIZED),
@@ -73,8 +76,11 @@ def planted_run(fault: Fault, person: int, work: Path) -> Run:
     write_photos(photos, identity, fault.scenes(demo_scenes(f"{HELD_OUT}-photos-{person}", PHOTOS)), f"ohwx {identity.gender}", 128)
     if fault.blur:
         blur_photos(photos, fault.blur)
+    if not fault.is_captioned:
+        for file in photos.glob("*.txt"):
+            file.write_text(f"ohwx {identity.gender}", encoding="utf-8")
     warm = [f"run.warm_start={store.root / f'{fault.goes_on_from}-{person}.safetensors'}"] if fault.goes_on_from else []
-    given = [f"run.name={name}", f"run.output={store.root}", f"dataset.folder={photos}", f"dataset.class_word={identity.gender}", "sampling.every=0"]
+    given = [f"run.name={name}", f"run.output={store.root}", f"dataset.folder={photos}", f"dataset.class_word={identity.gender}"]
     return store.create(resolve("demo", {}, [*given, *ALWAYS, *fault.pairs, *warm]).settings)
 
 
@@ -100,11 +106,12 @@ def train_until(run: Run, deadline: float) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--faults", nargs="+", default=[fault.name for fault in FAULTS])
     parser.add_argument("--minutes", type=float, default=4)
     parser.add_argument("--work", type=Path, default=WORK)
     arguments = parser.parse_args()
     deadline = time.monotonic() + 60 * arguments.minutes
-    for fault in FAULTS:
+    for fault in (fault for fault in FAULTS if fault.name in arguments.faults):
         for person in arguments.people:
             began = time.monotonic()
             finished = train_until(planted_run(fault, person, arguments.work), deadline)

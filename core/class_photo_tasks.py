@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from core.analysis_tasks import analysis_folder
 from core.events import Phase, RunEvent
 from core.jobs import Job, Worker, drain
 from core.loading import LOADING
 from core.runs import EventLog, RunStore
 from core.settings import Settings
-from core.tasks import Listener, analysis_folder, check_device, check_startable
+from core.tasks import Listener, check_device, check_startable
 
 
 def class_photos_log(settings: Settings, store: RunStore) -> EventLog:

@@ -1,25 +1,22 @@
-"""The verbs of the studio: analyze, train, evaluate. The page and the commands call these; heavy libraries load inside."""
+"""The verbs of the studio: train, evaluate, diagnose, delete a person. The page and the commands call these; heavy libraries load inside."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.analyzer.report import AnalysisReport, read_report
-from core.at_work import at_work, nobody_at_work
-from core.caption_tasks import add_what_was_measured, caption_request
-from core.captioning.request import TEMPLATE
+from core.analysis_tasks import analysis_folder, kept_report, report_file
+from core.at_work import nobody_at_work
 from core.dataset.folder import open_dataset
-from core.dataset.subjects import CACHE_FOLDER, MEASURES_FOLDER
+from core.dataset.subjects import CACHE_FOLDER
 from core.doctor.diagnose import diagnose
 from core.doctor.diagnosis import Diagnosis
 from core.doctor.evaluations import evaluations_stamp, measures_of_run
 from core.doctor.evidence import Evidence
 from core.doctor.finished import finished_without_encoder
-from core.durable import storage_error
 from core.errors import Refused
 from core.evaluation.grid import GridRequest, evaluations_folder
 from core.evaluation.job import AIM_WORDS, EvaluationJob, load_job, save_job
@@ -41,68 +38,6 @@ if TYPE_CHECKING:
 Listener = Callable[[RunEvent], None]
 # Hidden size up to which a model runs on a CPU in minutes: the pocket FLUX has 192, FLUX.1-dev 3072.
 REHEARSAL_WIDTH = 512
-
-
-def analysis_folder(output: Path, dataset_folder: str) -> Path:
-    """Where the report and log of a dataset's analysis live."""
-    return output / "analysis" / (Path(dataset_folder).name or "dataset")
-
-
-def report_file(dataset_folder: str, store: RunStore) -> Path:
-    return analysis_folder(store.root, dataset_folder) / "report.json"
-
-
-def analysis_log(dataset_folder: str, store: RunStore) -> EventLog:
-    return EventLog(analysis_folder(store.root, dataset_folder) / "events.jsonl")
-
-
-def kept_report(dataset_folder: str, store: RunStore) -> tuple[AnalysisReport | None, float]:
-    """The last report of a dataset and when it was made, in seconds since the epoch; none of another folder that has the same name."""
-    file = report_file(dataset_folder, store)
-    report = read_report(file)
-    if report is None or Path(report.folder).resolve() != Path(dataset_folder).resolve():
-        return None, 0.0
-    return report, file.stat().st_mtime
-
-
-def analyze(settings: Settings, store: RunStore) -> Iterator[RunEvent]:
-    yield Phase(what="Starting")
-    with LOADING:
-        from core.analyzer.analyze import analyze as analyze_dataset
-
-    file = report_file(settings.dataset.folder, store)
-    with at_work(store.root, "analyzing photos"):
-        yield from analyze_dataset(settings, file, file.relative_to(store.root).as_posix(), MEASURES_FOLDER)
-
-
-def remedy(settings: Settings, number: int, names: Sequence[str], store: RunStore) -> None:
-    """Do what the report's finding of this number proposes, with these of its photos. Raises Refused or UserError; then nothing was changed."""
-    from core.analyzer.remedies import apply_remedy, require_photos_of
-
-    with at_work(store.root, "changing photos"):
-        report, _ = kept_report(settings.dataset.folder, store)
-        if report is None or not 0 <= number < len(report.findings):
-            raise Refused("This report is no longer there.", settings.dataset.folder, "Analyze again.")
-        if report.findings[number].remedy == "caption again":
-            require_photos_of(report.findings[number], names)
-            add_what_was_measured(caption_request(settings, TEMPLATE, "all"), names)
-            return
-        apply_remedy(report.findings[number], names, open_dataset(Path(settings.dataset.folder)), settings, MEASURES_FOLDER)
-
-
-def start_analysis(worker: Worker, settings: Settings, store: RunStore) -> None:
-    """On the worker's thread, without the device lock: it needs no GPU and may run beside a training."""
-
-    def prepare() -> tuple[Job, EventLog]:
-        log = analysis_log(settings.dataset.folder, store)
-        try:
-            log.file.parent.mkdir(parents=True, exist_ok=True)
-            log.file.unlink(missing_ok=True)
-        except OSError as error:
-            raise storage_error(error, log.file.parent) from None
-        return (lambda: analyze(settings, store)), log
-
-    worker.start(contextlib.nullcontext(), prepare)
 
 
 def kept_of(dataset_folder: str, store: RunStore) -> Traces:

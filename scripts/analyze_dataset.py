@@ -11,13 +11,13 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from core.analysis_tasks import analyze, report_file
 from core.analyzer.report import read_report, render_text
 from core.analyzer.report_html import report_page
 from core.dataset.folder import open_dataset
 from core.events import Phase
 from core.presets import resolve
 from core.runs import RunStore
-from core.tasks import analyze, report_file
 from scripts.console import DONE, run_command
 
 

@@ -18,6 +18,7 @@ FLOORS = [
     {"core.analyzer", "core.training", "core.evaluation", "core.captioning"},
     {"core.doctor", "core.pocket", "core.traces", "core.run_archive"},
     {"core.caption_tasks"},
+    {"core.analysis_tasks"},
     {"core.tasks"},
     {"core.class_photo_tasks", "core.model_setup", "core.queue_runner"},
     {"ui", "scripts"},
@@ -25,7 +26,7 @@ FLOORS = [
 ]
 HEAVY = ("torch", "diffusers", "transformers", "peft", "cv2")
 LIGHT_FOR_THE_PAGE = {
-    "core.at_work", "core.dataset", "core.analyzer.report", "core.analyzer.report_html", "core.evaluation.choice", "core.evaluation.compare", "core.evaluation.coverage", "core.evaluation.grid", "core.evaluation.job", "core.evaluation.prompts", "core.evaluation.recommend", "core.evaluation.scores", "core.evaluation.sheet", "core.evaluation.twin", "core.errors", "core.loading", "core.durable", "core.settings", "core.events", "core.pace", "core.presets", "core.runs", "core.jobs", "core.tasks", "core.caption_tasks", "core.class_photo_tasks", "core.captioning.model_place", "core.captioning.proposals", "core.captioning.request", "core.traces", "core.machine", "core.masking", "core.ownership", "core.pod_stop", "core.volume", "core.signs", "core.doctor", "core.gauges", "core.model_setup", "core.queue_runner", "core.run_archive", "core.run_history", "core.run_queue", "core.training.prospect", "core.trash",
+    "core.at_work", "core.dataset", "core.analyzer.report", "core.analyzer.report_html", "core.evaluation.choice", "core.evaluation.compare", "core.evaluation.coverage", "core.evaluation.grid", "core.evaluation.job", "core.evaluation.prompts", "core.evaluation.recommend", "core.evaluation.scores", "core.evaluation.sheet", "core.evaluation.twin", "core.errors", "core.loading", "core.durable", "core.settings", "core.events", "core.pace", "core.presets", "core.runs", "core.jobs", "core.analysis_tasks", "core.tasks", "core.caption_tasks", "core.class_photo_tasks", "core.captioning.model_place", "core.captioning.proposals", "core.captioning.request", "core.traces", "core.machine", "core.masking", "core.ownership", "core.pod_stop", "core.volume", "core.signs", "core.doctor", "core.gauges", "core.model_setup", "core.queue_runner", "core.run_archive", "core.run_history", "core.run_queue", "core.training.prospect", "core.trash",
 }  # fmt: skip
 
 
@@ -78,7 +79,7 @@ def test_core_never_imports_gradio():
     assert [module for module, file in modules().items() if module.startswith("core") and any(name.split(".")[0] == "gradio" for name in imports_of(file))] == []
 
 
-@pytest.mark.parametrize("module", ["ui.server.build", "core.tasks", "core.caption_tasks", "core.class_photo_tasks", "core.captioning.caption", "core.analyzer.analyze", "core.doctor.diagnose", "core.pocket.demo"])
+@pytest.mark.parametrize("module", ["ui.server.build", "core.tasks", "core.analysis_tasks", "core.caption_tasks", "core.class_photo_tasks", "core.captioning.caption", "core.analyzer.analyze", "core.doctor.diagnose", "core.pocket.demo"])
 def test_the_page_starts_without_heavy_libraries(module):
     code = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)

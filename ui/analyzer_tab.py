@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
+from core.analysis_tasks import analysis_log, caption_again, kept_report, remedy, start_analysis
 from core.analyzer.report import AnalysisReport
 from core.analyzer.report_html import KINDS, THUMBNAIL_SIDE, report_body
 from core.dataset import history
@@ -16,20 +18,24 @@ from core.dataset.folder import files_state, open_dataset
 from core.errors import Refused, UserError
 from core.events import RunEvent
 from core.settings import Settings
-from core.tasks import analysis_log, kept_report, remedy, start_analysis
-from ui.dataset_tab import QUIET, DatasetTab
+from ui.caption_panel import NOTHING_SEEN, model_to_ask
+from ui.dataset_tab import QUIET, DatasetTab, undo_and_redo
 from ui.messages import as_html, shows_errors
 from ui.pictures import nothing_yet, photo_address
-from ui.remedies import read_pressed, remedy_button
+from ui.remedies import read_pressed, remedy_buttons
 from ui.run_view import fold
 from ui.settings_form import SettingsForm
 from ui.studio import Studio, changing_photos
 from ui.texts import analyzer as texts
 
 
-def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button, analyzed: gr.Textbox, dataset: DatasetTab) -> None:
-    """A remedy changes the photos, so that they are analyzed again and drawn anew in the Dataset tab; so they are once `analyzed` tells of a new report."""
-    pressed = gr.Textbox(visible="hidden", elem_id="remedy")
+def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button, analyzed: gr.Textbox, dataset: DatasetTab, tabs: gr.Tabs) -> None:
+    """A remedy changes the photos, so that they are analyzed again and drawn anew in the Dataset tab; so they are once `analyzed` tells of a new report.
+
+    Captions made anew are proposals: the tab and the panel open where they are accepted.
+    """
+    pressed, again = gr.Textbox(visible="hidden", elem_id="remedy"), gr.Textbox(visible="hidden", elem_id="caption-again")
+    captions = dataset.captions
 
     def start(*values: Any) -> None:
         start_analysis(studio.analyst, form.read(values), studio.store)
@@ -40,17 +46,20 @@ def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button
         remedy(settings, button.finding, button.photos, studio.store)
         return _again(settings)
 
+    def propose(text: str, chosen: str, *values: Any) -> list[Any]:
+        settings, button = form.read(values), read_pressed(text)
+        _require_idle()
+        if not model_to_ask(studio, button.captioner):
+            raise Refused("That captioner is not here.", button.captioner[:80], "Choose one in the Dataset tab under 'Caption them for me'.")
+        caption_again(studio.captioner, settings, button.finding, button.photos, button.captioner, studio.store)
+        return [gr.Tabs(selected="dataset"), gr.Accordion(open=True), *captions.show(settings.dataset.folder, chosen, NOTHING_SEEN)]
+
     def take_back(*values: Any) -> list[Any]:
         settings = form.read(values)
         _require_idle()
         with changing_photos(studio):
             history.undo(Path(settings.dataset.folder))
         return _again(settings)
-
-    def drawn(folder_name: str, trigger_word: str) -> list[Any]:
-        """Undo says here too what it would take back."""
-        values = dataset.show(folder_name, trigger_word)
-        return [*values, dict(values[dataset.drawn.index(dataset.tools["undo"])])]  # Gradio empties the update it sends
 
     def _require_idle() -> None:
         """The report on the screen is about to be replaced; its numbers would mean other findings."""
@@ -61,28 +70,33 @@ def wire(studio: Studio, form: SettingsForm, analyze: gr.Button, undo: gr.Button
         start_analysis(studio.analyst, settings, studio.store)
         return dataset.show(settings.dataset.folder, settings.dataset.trigger_word)
 
-    analyzed.change(shows_errors(drawn), [dataset.folder, dataset.trigger], [*dataset.drawn, undo], **QUIET)
+    analyzed.change(shows_errors(dataset.show), [dataset.folder, dataset.trigger], dataset.drawn, **QUIET)
     analyze.click(shows_errors(start), form.inputs, None, **QUIET)
     pressed.change(shows_errors(do), [pressed, *form.inputs], dataset.drawn, **QUIET)
+    again.change(shows_errors(propose), [again, captions.captioner, *form.inputs], [tabs, captions.fold, *captions.shown], **QUIET)
     undo.click(shows_errors(take_back), form.inputs, dataset.drawn, **QUIET)
 
 
-def render(studio: Studio, dataset_folder: str, trigger_word: str, resolution: float | None, seen: tuple) -> tuple[tuple, list[Any]]:
-    """A key that changes with what is shown; the report, what it means for a training, and when it was made if that was while somebody looked. Nothing is sent when the key is `seen`."""
+def render(studio: Studio, dataset_folder: str, trigger_word: str, resolution: float | None, captioner: str, seen: tuple) -> tuple[tuple, list[Any]]:
+    """A key that changes with what is shown; the report, what it means for a training, when it was made if that was while somebody looked, and what Undo would take back.
+
+    Nothing is sent when the key is `seen`.
+    """
     if dataset_folder not in studio.listing("dataset"):
-        return (dataset_folder,), [nothing_yet(texts.CHOOSE_FOLDER), "", gr.skip()]
+        return (dataset_folder,), [nothing_yet(texts.CHOOSE_FOLDER), "", gr.skip(), undo_and_redo(None)[0]]
     try:
         events = studio.reader.events(analysis_log(dataset_folder, studio.store))
     except UserError as error:
-        return (dataset_folder, error.what), [f'<div class="verdict fix">{as_html(error)}</div>', "", gr.skip()]
+        return (dataset_folder, error.what), [f'<div class="verdict fix">{as_html(error)}</div>', "", gr.skip(), undo_and_redo(Path(dataset_folder))[0]]
     state = files_state(Path(dataset_folder))
-    key = (dataset_folder, len(events), events[-1].time if events else 0, studio.analyst.is_busy(), state, trigger_word, resolution)
+    model = model_to_ask(studio, captioner)
+    key = (dataset_folder, len(events), events[-1].time if events else 0, studio.analyst.is_busy(), state, trigger_word, resolution, model)
     if key == seen:
-        return key, [gr.skip()] * 3
+        return key, [gr.skip()] * 4
     report, made = kept_report(dataset_folder, studio.store)
     since = changed_since(report, state, trigger_word, resolution) if report else ""
     is_watched = report is not None and seen[:1] == key[:1]
-    return key, [_html(studio, dataset_folder, events, report, since), readiness(report, since), str(made) if is_watched else gr.skip()]
+    return key, [_html(studio, dataset_folder, events, report, since, model), readiness(report, since), str(made) if is_watched else gr.skip(), undo_and_redo(Path(dataset_folder))[0]]
 
 
 def changed_since(report: AnalysisReport, state: str, trigger_word: str, resolution: float | None) -> str:
@@ -105,7 +119,7 @@ def readiness(report: AnalysisReport | None, since: str) -> str:
     return f'<p class="readiness {KINDS[report.verdict]}"><b>{escape(report.summary)}</b> {texts.READINESS[report.verdict]}</p>'
 
 
-def _html(studio: Studio, dataset_folder: str, events: list[RunEvent], report: AnalysisReport | None, since: str) -> str:
+def _html(studio: Studio, dataset_folder: str, events: list[RunEvent], report: AnalysisReport | None, since: str, captioner: str) -> str:
     view = fold(events)
     if view.failure:
         return f'<div class="verdict fix"><b>{escape(view.failure.what)}</b><span>{escape(view.failure.fix)}</span></div>'
@@ -118,6 +132,6 @@ def _html(studio: Studio, dataset_folder: str, events: list[RunEvent], report: A
         samples = {sample.name: sample for sample in open_dataset(Path(dataset_folder)).samples}
     except UserError:
         samples = {}  # The photos are gone since; the report is still worth reading.
-    body = report_body(report, lambda name: photo_address(dataset_folder, samples[name], THUMBNAIL_SIDE) if name in samples else None, remedy_button)
+    body = report_body(report, lambda name: photo_address(dataset_folder, samples[name], THUMBNAIL_SIDE) if name in samples else None, functools.partial(remedy_buttons, captioner=captioner))
     out_of_date = f'<p class="readiness old" role="status"><b>{texts.OUT_OF_DATE}</b> {escape(since)} {texts.ANALYZE_AGAIN}</p>' if since else ""
-    return f'{out_of_date}{body}<p><a href="report?{urlencode({"folder": dataset_folder})}" download>{texts.DOWNLOAD}</a></p>'
+    return f'{out_of_date}{body}<p class="download"><a href="report?{urlencode({"folder": dataset_folder})}" download>{texts.DOWNLOAD}</a></p>'

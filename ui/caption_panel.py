@@ -10,6 +10,7 @@ import gradio as gr
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.caption_tasks import JOB_WORDS, caption_request, captions_log, captions_stop, download_log, free_gigabytes, is_here, start_captioning, start_download
+from core.captioning.model_place import open_caption_model
 from core.captioning.proposals import Proposal, accept, proposals_of, reject
 from core.captioning.request import CAPTION_MODELS, TEMPLATE, Which, model_named
 from core.dataset.folder import Dataset, sample_named
@@ -49,7 +50,7 @@ class CaptionPanel:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        with gr.Accordion(texts.PROPOSE_TITLE, open=False, elem_id="caption-panel"):
+        with gr.Accordion(texts.PROPOSE_TITLE, open=False, elem_id="caption-panel") as self.fold:
             with gr.Row():
                 self.which = gr.Radio(list(WHICH), value=MISSING, label=texts.WHICH_LABEL, info=texts.WHICH_HELP, elem_id="caption-which")
                 with gr.Column(min_width=300):
@@ -61,14 +62,14 @@ class CaptionPanel:
                 self.stop = gr.Button(texts.STOP, visible=False, elem_id="stop-captions")
             self.status = gr.HTML(visible=False, elem_id="caption-status")
             with gr.Column(visible=False) as self.found:
-                with gr.Row(elem_id="proposal-buttons"):
+                with gr.Row(elem_id="proposal-buttons") as self.all_at_once:
                     self.accept_all = gr.Button(texts.ACCEPT_ALL, variant="primary", elem_id="accept-all")
                     self.reject_all = gr.Button(texts.REJECT_ALL, elem_id="reject-all")
                 self.table = gr.HTML(elem_id="proposals")
         self.pressed = gr.Textbox(visible="hidden", elem_id="proposal-answer")
         self.seen = gr.State(NOTHING_SEEN)
         self.timer = gr.Timer(1.0, active=False)
-        self.shown = [self.seen, self.timer, self.place, self.download, self.start, self.stop, self.status, self.found, self.table, self.accept_all]
+        self.shown = [self.seen, self.timer, self.place, self.download, self.start, self.stop, self.status, self.found, self.table, self.all_at_once, self.accept_all]
 
     def wire(self, tab: DatasetTab, form: SettingsForm, page: gr.Blocks) -> None:
         answered = [*self.shown, tab.edited, *tab.drawn]
@@ -114,7 +115,7 @@ class CaptionPanel:
         self.timer.tick(self.show, look, self.shown, queue=False, trigger_mode="once", **QUIET)
         for event in (page.load, tab.folder.change, self.captioner.change):
             event(lambda folder_name, captioner: self.show(folder_name, captioner, NOTHING_SEEN), look[:2], self.shown, **QUIET)
-        page.load(lambda: gr.update(choices=captioner_choices(self.studio)), None, self.captioner, **QUIET)
+        page.load(lambda: gr.update(choices=captioner_choices(self.studio), value=best_captioner()), None, self.captioner, **QUIET)
 
     def _stop(self) -> None:
         if not self.studio.captioner.is_busy():
@@ -139,12 +140,12 @@ class CaptionPanel:
         status = status_html(view, is_live)
         return [
             key, timer, place_html(captioner, here, loading, is_loading), gr.update(visible=not here and not is_loading), gr.update(interactive=not busy and here, variant="secondary" if proposals else "primary"), gr.update(visible=busy),
-            gr.update(value=status, visible=bool(status)), gr.update(visible=bool(proposals)), proposals_html(dataset, proposals), texts.ACCEPT_ALL_OF.format(count=len(proposals)) if len(proposals) > 1 else texts.ACCEPT,
+            gr.update(value=status, visible=bool(status)), gr.update(visible=bool(proposals)), proposals_html(dataset, proposals), gr.update(visible=len(proposals) > 1), texts.ACCEPT_ALL_OF.format(count=len(proposals)),
         ]  # fmt: skip
 
     def _shown_nothing(self) -> list[Any]:
         hidden = gr.update(visible=False)
-        return [NOTHING_SEEN, gr.Timer(active=False), "", hidden, gr.update(interactive=False), hidden, hidden, hidden, "", texts.ACCEPT_ALL]
+        return [NOTHING_SEEN, gr.Timer(active=False), "", hidden, gr.update(interactive=False), hidden, hidden, hidden, "", hidden, texts.ACCEPT_ALL]
 
     def _followed(self, log: EventLog) -> tuple[RunView, bool]:
         """What a log says, and whether somebody still writes it: this page's worker, or a command that holds the lock."""
@@ -157,7 +158,31 @@ class CaptionPanel:
 def captioner_choices(studio: Studio) -> list[tuple[str, str]]:
     """Titles with what each costs; folders of one's own by their name."""
     known = {TEMPLATE: texts.FACTS_TITLE} | {model.name: texts.MODEL_TITLE.format(title=model.title, gigabytes=model.gigabytes) for model in CAPTION_MODELS}
-    return [(known.get(name, Path(name).name), name) for name in studio.listing("captioner")]
+    return [(known.get(name, captioner_title(name)), name) for name in studio.listing("captioner")]
+
+
+def captioner_title(name: str) -> str:
+    """Of a model; a folder of one's own is called by its name."""
+    model = model_named(name)
+    return model.title if model else Path(name).name
+
+
+def best_captioner() -> str:
+    """The first caption model that is on this machine and runs here; else what is measured."""
+    return next((model.name for model in CAPTION_MODELS if _runs_here(model.name)), TEMPLATE)
+
+
+def _runs_here(captioner: str) -> bool:
+    try:
+        open_caption_model(captioner)
+    except Refused:
+        return False
+    return True
+
+
+def model_to_ask(studio: Studio, captioner: str) -> str:
+    """The captioner, if it is a model of the list that is on this machine; else empty."""
+    return captioner if captioner != TEMPLATE and captioner in studio.listing("captioner") and is_here(captioner) else ""
 
 
 def read_answer(text: str) -> Answer:

@@ -9,11 +9,11 @@ from typing import Any
 
 import gradio as gr
 
+from core.analysis_tasks import kept_report
 from core.dataset import edits, history
 from core.dataset.captions import one_line
 from core.dataset.folder import Dataset, Sample, sample_named
 from core.errors import Refused, UserError
-from core.tasks import kept_report
 from ui import people, upload_zone
 from ui.bulk_captions import BulkCaptions
 from ui.caption_panel import CaptionPanel
@@ -41,11 +41,11 @@ class DatasetTab:
             self.folder, self.trigger, self.class_word = (form.place(key) for key in WITH_PHOTOS)
         people.build(studio, self.folder, page)
         self.summary = gr.Markdown(elem_id="dataset-summary")
-        with gr.Row(elem_id="photo-tools"):
-            self.tools = {name: gr.Button(title, size="sm", min_width=40, elem_id=name) for name, title in texts.TOOLS.items()}
         self.captions = CaptionPanel(studio)
         bulk = BulkCaptions()
-        with gr.Row():
+        with gr.Row(elem_id="photo-tools"):
+            self.tools = {name: gr.Button(title, size="sm", min_width=40, elem_id=name) for name, title in texts.TOOLS.items()}
+        with gr.Row(elem_id="photo-desk"):
             with gr.Column(scale=3):
                 self.photos = gr.HTML(elem_id="photos")
             with gr.Column(scale=2, min_width=300, elem_id="photo-panel"):
@@ -80,9 +80,9 @@ class DatasetTab:
         try:
             dataset = opened(self.studio, folder_name)
         except UserError as error:
-            return [nothing_yet(error.what), error.fix, *_steps(Path(folder_name) if folder_name in self.studio.listing("dataset") else None)]
+            return [nothing_yet(error.what), error.fix, *undo_and_redo(Path(folder_name) if folder_name in self.studio.listing("dataset") else None)]
         report, analyzed = kept_report(folder_name, self.studio.store)
-        return [photo_grid(dataset, trigger_word, report, analyzed), summary_of(dataset), *_steps(dataset.folder)]
+        return [photo_grid(dataset, trigger_word, report, analyzed), summary_of(dataset), *undo_and_redo(dataset.folder)]
 
     def pick(self, folder_name: str, trigger_word: str, picked_text: str, edited: str, text: str) -> list[Any]:
         """The photo that is looked at; what was typed for the one before is saved first."""
@@ -173,7 +173,7 @@ def summary_of(dataset: Dataset) -> str:
     return " ".join(said)
 
 
-def _steps(folder: Path | None) -> list[Any]:
+def undo_and_redo(folder: Path | None) -> list[Any]:
     """The buttons of undo and redo say what they would do."""
     steps = history.next_steps(folder) if folder else (None, None)
     return [gr.update(value=f"{title}: {what}" if what else title, interactive=what is not None) for title, what in zip((texts.TOOLS["undo"], texts.TOOLS["redo"]), steps, strict=True)]

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import gradio as gr
 
+from core.analysis_tasks import kept_report
 from core.dataset.folder import open_dataset
 from core.errors import Refused, UserError
 from core.evaluation.choice import first_look_name, sources_of
@@ -19,7 +20,7 @@ from core.evaluation.job import Aim, EvaluationJob, begun_last, evaluation_names
 from core.evaluation.prompts import parse_prompts, prompts_file, read_prompts
 from core.pace import duration
 from core.settings import Settings
-from core.tasks import grid_log, kept_report, lora_names, resume_evaluation, start_evaluation
+from core.tasks import grid_log, lora_names, resume_evaluation, start_evaluation
 from ui.dataset_tab import QUIET
 from ui.evaluation_cards import copied_photos, history_table, measures_card, recommendation_card
 from ui.messages import as_html, shows_errors

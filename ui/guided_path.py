@@ -8,11 +8,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from core.analysis_tasks import kept_report, report_file
 from core.errors import UserError
 from core.evaluation.grid import evaluations_folder, grid_names, load_grid
 from core.run_history import preset_of
 from core.settings import POCKET_FLUX
-from core.tasks import kept_report, report_file
 from ui.studio import Studio, opened
 from ui.texts import frame as texts
 

@@ -60,11 +60,11 @@ def build_page(studio: Studio) -> gr.Blocks:
                 evaluation = EvaluationTab(studio, form)
                 doctor = DoctorView(studio, form)
 
-        def refresh(last: tuple, folder: str, run: str | None, lora: str | None, grid: str | None, patient: str | None, trigger_word: str | None, resolution: float | None) -> list[Any]:
+        def refresh(last: tuple, folder: str, run: str | None, lora: str | None, grid: str | None, patient: str | None, trigger_word: str | None, resolution: float | None, captioner: str | None) -> list[Any]:
             """Everything that may have changed since this tab last drew; what has not is not sent."""
             training_key, training_values = training.render(run, last[0])
             evaluation_key, evaluation_values = evaluation.render(lora, grid, last[1])
-            report_key, report_values = analyzer_tab.render(studio, folder, trigger_word or "", resolution, last[2])
+            report_key, report_values = analyzer_tab.render(studio, folder, trigger_word or "", resolution, captioner or "", last[2])
             doctor_key, doctor_values = doctor.render(patient, last[3])
             return [(training_key, evaluation_key, report_key, doctor_key), *training_values, *evaluation_values, *report_values, *doctor_values]
 
@@ -74,10 +74,10 @@ def build_page(studio: Studio) -> gr.Blocks:
             lists_key, lists = training.render_lists(last[2])
             return [(gauge, steps, lists_key), gauge if gauge != last[0] else gr.skip(), steps if steps != last[1] else gr.skip(), *lists]
 
-        inputs = [form.components["dataset.folder"], training.run, evaluation.lora, evaluation.grid, doctor.run, form.components["dataset.trigger_word"], form.components["dataset.resolution"]]
-        outputs = [seen, *training.outputs, *evaluation.outputs, report, training.readiness, analyzed, *doctor.outputs]
+        inputs = [form.components["dataset.folder"], training.run, evaluation.lora, evaluation.grid, doctor.run, form.components["dataset.trigger_word"], form.components["dataset.resolution"], dataset.captions.captioner]
+        outputs = [seen, *training.outputs, *evaluation.outputs, report, training.readiness, analyzed, undo, *doctor.outputs]
         dataset.captions.wire(dataset, form, page)
-        analyzer_tab.wire(studio, form, analyze, undo, analyzed, dataset)
+        analyzer_tab.wire(studio, form, analyze, undo, analyzed, dataset, tabs)
         training.wire()
         training.look(training_tab)
         evaluation.wire(page)

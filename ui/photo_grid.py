@@ -66,7 +66,7 @@ def _marks(sample: Sample, trigger_word: str, findings: dict[str, list[str]]) ->
     caption = sample.caption.text if sample.caption else ""
     fault = texts.MARKS["none"] if not caption else texts.MARKS["trigger"] if not has_trigger(caption, trigger_word) else ""
     found = [check for check in findings.get(sample.name, []) if check not in ("caption", "trigger")]
-    return [*([fault] if fault else []), *dict.fromkeys(found)]
+    return [*([fault] if fault else []), *dict.fromkeys(texts.CHECK_MARKS.get(check, check) for check in found)]
 
 
 def _marks_of(report: AnalysisReport) -> dict[str, list[str]]:

@@ -103,7 +103,7 @@ def check_crop(photos: Sequence[Photo]) -> Iterable[Finding]:
     for photo in photos:
         loss = _loss(photo)
         if loss > CROP_LOSS:
-            yield Finding(check="crop", severity="warning", photos=(photo.name,), what=f"{loss:.0%} of {photo.name} is cut away to fit its bucket.", fix="Crop it yourself to a shape nearer to 1:1, 3:4 or 4:3.", remedy="crop", value=round(loss, 3), threshold=CROP_LOSS)
+            yield Finding(check="crop", severity="warning", photos=(photo.name,), what=f"{loss:.1%} of {photo.name} is cut away to fit its bucket.", fix="Crop it yourself to a shape nearer to 1:1, 3:4 or 4:3.", remedy="crop", value=round(loss, 3), threshold=CROP_LOSS)
 
 
 def check_buckets(photos: Sequence[Photo], batch_size: int) -> Iterable[Finding]:

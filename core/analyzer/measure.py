@@ -28,7 +28,7 @@ HASH_SIDE = 512
 # A smaller face has too few pixels to call it blurred (measured on faces of 200 pixels and more: docs/experiments.md, faces).
 SHARP_FACE_PIXELS = 160
 # Changes with anything that changes a measure.
-VERSION = 4
+VERSION = 5
 WORKERS = 2
 
 

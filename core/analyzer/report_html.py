@@ -26,24 +26,27 @@ KINDS = {"ready": "ready", "train for a test": "test", "fix first": "fix"}
 REPORT_CSS = """
 .verdict { display: flex; flex-wrap: wrap; gap: .2rem .9rem; align-items: baseline; border: 1px solid var(--border-color-primary); border-left: 5px solid var(--primary-600); border-radius: 10px; padding: .8rem 1rem; background: var(--background-fill-primary); }
 .verdict.fix { border-left-color: #b3392c; } .verdict.test { border-left-color: #c28a1c; }
-.verdict b { font-size: 1.1rem; } .verdict ol { flex-basis: 100%; margin: .4rem 0 0; padding-left: 1.2rem; } .verdict li { margin: .15rem 0; }
+.verdict b { font-size: 1.1rem; } .verdict ol { flex-basis: 100%; margin: .4rem 0 0; padding-left: 1.2rem; } .verdict li { margin: .3rem 0; }
 .report-parts { display: flex; flex-wrap: wrap; gap: 12px; margin: 12px 0; } .report-parts > section { flex: 1 1 300px; min-width: 0; border: 1px solid var(--border-color-primary); border-radius: 10px; padding: .7rem 1rem 1rem; background: var(--background-fill-primary); }
 .report-parts h4 { margin: 0 0 .5rem; } .report-parts p { margin: .5rem 0 0; font-size: .84rem; color: var(--body-text-color-subdued); }
 table.coverage { border-collapse: separate !important; border-spacing: 4px; width: 100%; table-layout: fixed; margin: 0; border: 0 !important; }
 table.coverage tr { border: 0 !important; background: none !important; } table.coverage th { font-weight: 500; font-size: .76rem; padding: 0 2px; border: 0 !important; color: var(--body-text-color-subdued); text-align: center; }
-table.coverage td { text-align: center; border: 1px solid var(--border-color-primary) !important; border-radius: 7px; height: 2.4rem; padding: 0; font-variant-numeric: tabular-nums; } table.coverage td.none { border-style: dashed !important; color: var(--body-text-color-subdued); }
+table.coverage td { text-align: center; border: 1px solid var(--border-color-primary) !important; border-radius: 7px; height: 2.4rem; padding: 0; font-variant-numeric: tabular-nums; } table.coverage td.none { border-style: dashed !important; color: var(--body-text-color-subdued); font-size: .8rem; }
+table.coverage thead th:first-child { width: 5rem; } table.coverage th[scope=row] { text-align: left; }
+@media (max-width: 640px) { table.coverage { border-spacing: 3px; } table.coverage th { font-size: .68rem; line-height: 1.25; padding: 0; } table.coverage thead th:first-child { width: 3rem; } .report-parts > section { padding: .7rem .6rem .8rem; } }
 .light-strip { position: relative; height: 20px; border-radius: 6px; } .light-strip i { position: absolute; top: 2px; width: 4px; height: 16px; border-radius: 2px; background: #e0592a; box-shadow: 0 0 0 1px #fff; }
 .light-strip.brightness { background: linear-gradient(90deg, #1b1b1b, #f4f1ea); } .light-strip.side { background: linear-gradient(90deg, #f1ede2, #8a857a, #f1ede2); } .light-strip.warmth { background: linear-gradient(90deg, #9fb6d8, #ece8df, #e3b271); }
 .light-ends { display: flex; justify-content: space-between; margin: 2px 0 .55rem; font-size: .78rem; color: var(--body-text-color-subdued); }
 .findings { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 420px), 1fr)); grid-auto-flow: dense; gap: 10px; margin: 12px 0; } .findings > .wide, .findings > details { grid-column: 1 / -1; }
 .finding { display: flex; flex-wrap: wrap; gap: 10px 14px; padding: .7rem .8rem; border: 1px solid var(--border-color-primary); border-radius: 9px; background: var(--background-fill-primary); } .finding .words { flex: 1 1 220px; min-width: 0; overflow-wrap: anywhere; } .finding.wide .words { flex: 1 1 260px; max-width: 30rem; }
+h4.buckets { margin: 1.6rem 0 .4rem; }
 .findings summary { cursor: pointer; padding: .3rem .2rem; color: var(--body-text-color-subdued); }
 .finding p { margin: .2rem 0 0; color: var(--body-text-color-subdued); } .finding small { display: block; margin-top: .2rem; font-size: .82rem; color: var(--body-text-color-subdued); }
 .finding .who { flex: 0 1 auto; display: flex; flex-wrap: wrap; align-items: flex-start; gap: 8px; } .finding .who figure { margin: 0; width: 112px; } .finding .who img { width: 112px; height: 112px; object-fit: cover; border-radius: 6px; display: block; margin: 0; } .finding .who figcaption { font-size: .76rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--body-text-color-subdued); }
 .severity { display: inline-block; margin-right: .5rem; padding: 0 .5rem; line-height: 1.45rem; border-radius: 6px; font-size: .78rem; background: #e3e7ea; color: #33414c; }
 .finding.error .severity { background: #f6d7d2; color: #7d1f14; } .finding.warning .severity { background: #f7e3c4; color: #6b4206; }
 .readiness { margin: 0 0 10px; padding: .5rem .8rem; border-left: 4px solid var(--primary-600); font-size: .88rem; } .readiness.test, .readiness.old { border-color: #c28a1c; } .readiness.fix { border-color: #b3392c; }
-table.plain td.size { white-space: nowrap; } table.plain td.names { min-width: 9rem; }
+table.plain td.size { white-space: nowrap; } table.plain td.names { min-width: 9rem; } @media (max-width: 640px) { table.plain.buckets :is(th, td) { padding: 4px 5px; font-size: .8rem; } table.plain td.names { min-width: 6rem; } }
 """
 FILE_CSS = """
 :root { --border-color-primary: #dcd9d2; --primary-600: #2f6f5e; --background-fill-primary: #fff; --body-text-color-subdued: #6a675f; }
@@ -69,7 +72,7 @@ def report_body(report: AnalysisReport, address_of: Callable[[str], str | None],
     return (
         f"{_verdict(report, buttons)}{_coverage(report.coverage)}"
         f'<div class="findings">{findings}</div>'
-        f'<h4>Buckets at {report.resolution} px</h4><div class="scroll"><table class="plain"><thead><tr><th>Size</th><th>Photos</th><th>Cut away, up to</th><th>Which</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<h4 class="buckets">Buckets at {report.resolution} px</h4><div class="scroll"><table class="plain buckets"><thead><tr><th>Size</th><th>Photos</th><th>Cut away, up to</th><th>Which</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 

@@ -15,7 +15,7 @@ from core.errors import Refused, UserError
 from core.settings import DatasetSettings, RegularizationSettings
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
-OTHER_IMAGE_SUFFIXES = frozenset({".heic", ".heif", ".avif", ".gif", ".bmp", ".tif", ".tiff", ".jxl", ".raw", ".dng"})
+OTHER_IMAGE_SUFFIXES = frozenset({".heic", ".heif", ".avif", ".gif", ".bmp", ".tif", ".tiff", ".jxl", ".psd", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"})
 USE_CLASS_PHOTOS = "Put photos of other people there, or leave REG_DIR empty: then no class photos are needed."
 
 

@@ -131,7 +131,7 @@ def _too_large(claim: str, file: Path) -> UserError:
 
 
 def _unreadable(file: Path, error: Exception) -> UserError:
-    reason = "it is no JPG, PNG or WebP" if isinstance(error, UnidentifiedImageError) else str(error)
+    reason = "it is empty" if file.is_file() and not file.stat().st_size else "it is no JPG, PNG or WebP" if isinstance(error, UnidentifiedImageError) else str(error)
     return UserError(f"The photo cannot be read: {reason}.", str(file), "Remove it, or save it again as JPG or PNG.")
 
 

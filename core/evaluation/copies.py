@@ -78,19 +78,22 @@ def composition_copy(picture: Look, base: Look | None, lines: CopyLines) -> str:
 
 
 def measure_copies(scores: Sequence[PictureScore]) -> Measure:
-    """Share of pictures that copy a photo in some way; `photo` is the one that is copied most."""
+    """Share of pictures that copy a photo in some way; `photo` is the one that is copied most. Pictures of a prompt that asks for a photo count only where the face tells."""
     if not scores:
         return not_measured("carbon copy", "there are no pictures")
-    copies = [score for score in scores if score.copied]
-    share = len(copies) / len(scores)
+    judged = [score for score in scores if score.copied or not score.asks_for_a_photo]
+    if not judged:
+        return not_measured("carbon copy", "every prompt asks for what one of the photos shows, so that obeying and copying look the same")
+    copies = [score for score in judged if score.copied]
+    share = len(copies) / len(judged)
     names = Counter(score.copy_of for score in copies)
     photo = names.most_common(1)[0][0] if names else ""
     ways = Counter(way for score in copies for way in score.copied)
-    detail = f"{len(copies)} of {len(scores)} pictures repeat a photo, most often {photo} ({', '.join(f'{way} {count}' for way, count in sorted(ways.items()))})" if copies else "no picture repeats a photo"
+    detail = f"{len(copies)} of {len(judged)} pictures repeat a photo, most often {photo} ({', '.join(f'{way} {count}' for way, count in sorted(ways.items()))})" if copies else "no picture repeats a photo"
     verdict = verdict_below(share, GOOD_COPY_SHARE, MOST_COPIES)
-    if len(copies) == 1 and len(scores) > 1:
+    if len(copies) == 1 and len(judged) > 1:
         verdict = "watch"  # one picture may be chance
-    return Measure(name="carbon copy", value=share, verdict=verdict, detail=detail, parts={way: count / len(scores) for way, count in sorted(ways.items())}, photo=photo)
+    return Measure(name="carbon copy", value=share, verdict=verdict, detail=detail, parts={way: count / len(judged) for way, count in sorted(ways.items())}, photo=photo)
 
 
 def measure_copy_score(scores: Sequence[PictureScore], base: Mapping[tuple[int, int], PictureScore]) -> Measure:

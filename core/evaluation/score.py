@@ -34,7 +34,7 @@ from core.identity.likeness import Reference, copy_score, likeness, likeness_at_
 class Person:
     """The person's photos as read. `reference` is None, with the reason, where likeness cannot be measured; `held_out` are names of photos that were not trained on.
 
-    `asked_for` are numbers of prompts that describe what one of the photos shows: a picture laid out like it obeys.
+    `asked_for` are numbers of prompts that describe what one of the photos shows: a picture that looks like that photo obeys, and only the face can tell a copy.
     """
 
     readings: tuple[tuple[str, PictureReading], ...]
@@ -113,13 +113,13 @@ def _prompts_of(request: GridRequest) -> list[Prompt]:
 def score_of(cell: GridCell, reading: PictureReading, grid: StrengthGrid, person: Person, base: Look | None, adherence: AdherenceReader | None, folder: Path) -> PictureScore:
     row, request = grid.request.rows[cell.row], grid.request
     kind, face, reference = request.kind_of(row.prompt), reading.face(cell.file), person.reference
-    known = {"prompt": row.prompt, "kind": kind, "seed": cell.seed, "source": row.source, "strength": cell.strength, "sharpness": reading.sharpness, "skin": reading.skin}
+    known = {"prompt": row.prompt, "kind": kind, "seed": cell.seed, "source": row.source, "strength": cell.strength, "sharpness": reading.sharpness, "skin": reading.skin, "asks_for_a_photo": row.prompt in person.asked_for}
     if adherence:
         known["adherence"] = adherence.score(open_reduced(folder / cell.file, 1024)[0], _without_trigger(request, row.prompt))
     copies: dict[str, str] = {}
-    if cell.strength:
+    if cell.strength and row.prompt not in person.asked_for:
         look = reading.look(cell.file)
-        copies = {"picture": hash_copy(look, base, person.lines), "composition": "" if row.prompt in person.asked_for else composition_copy(look, base, person.lines)}
+        copies = {"picture": hash_copy(look, base, person.lines), "composition": composition_copy(look, base, person.lines)}
     if reference:
         known["has_face"] = face is not None
     if reference and face:

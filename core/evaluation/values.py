@@ -20,7 +20,7 @@ class PictureScore(Value):
 
     `prompt` is the prompt's number, `kind` its mark. `has_face` is None where faces were not read. `likeness` and `likeness_at_angle` are None without a
     face or a reference. `skin` and `sharpness` are absolute; the measures compare them. `second_face` is the likeness of the second largest face. `photos_at_angle` counts
-    the person's photos of this head angle, on either side.
+    the person's photos of this head angle, on either side. `asks_for_a_photo` says that its prompt describes what one photo shows.
     """
 
     prompt: int
@@ -35,6 +35,7 @@ class PictureScore(Value):
     yaw: float | None = None
     photos_at_angle: int | None = None
     second_face: float | None = None
+    asks_for_a_photo: bool = False
     copy_of: str = ""
     copied: tuple[str, ...] = ()
     nearest: str = ""

@@ -95,7 +95,10 @@ def test_a_caption_is_checked_while_typed_and_saved_on_the_way_to_the_next_photo
     expect(page.locator("#bulk-table ins")).to_have_text("a woman, in front of a plain wall")
     page.get_by_role("button", name="Apply to 1 caption").click()
     expect(page.locator("#bulk-table")).to_contain_text("Applied")
-    assert read_caption(folder / "photo-02.txt").text == "a woman, in front of a plain wall" and faults == []
+    assert read_caption(folder / "photo-02.txt").text == "a woman, in front of a plain wall"
+    page.locator("#undo").click()
+    expect(page.locator("#photos figure").nth(1)).to_contain_text("pink hair")
+    assert read_caption(folder / "photo-02.txt").text == "a woman with pink hair, in front of a plain wall" and faults == []
 
 
 def test_a_frame_crops_by_hand_and_by_key_on_a_phone(browser, anna):

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import core.captioning.by_model as by_model
+from core.analysis_tasks import analyze, kept_report, remedy
 from core.analyzer.analyze import Faces
 from core.analyzer.photo import Look, Measures, Person
 from core.analyzer.readings import faces_in_words
@@ -31,7 +32,7 @@ from core.pocket.demo import demo_scenes, write_photos
 from core.pocket.people import random_identity
 from core.runs import RunStore
 from core.settings import POCKET_FLUX, parse_settings
-from core.tasks import analyze, kept_report, remedy, start_purge
+from core.tasks import start_purge
 from scripts import caption_dataset
 from tests.core.caption_models import save_florence
 from tests.core.test_faces import PHOTOS
@@ -359,7 +360,7 @@ def test_what_was_measured_is_added_to_a_persons_words_and_can_be_taken_back(fol
 
 
 def test_the_reports_button_makes_captions_differ(folder, store, monkeypatch):
-    monkeypatch.setattr("core.tasks.MEASURES_FOLDER", store.root.parent / "measures")
+    monkeypatch.setattr("core.analysis_tasks.MEASURES_FOLDER", store.root.parent / "measures")
     for name in "abc":
         write_caption(folder / f"{name}.txt", "ohwx man, by hand")
     settings = parse_settings({"dataset.folder": str(folder), "dataset.class_word": "man", "run.output": str(store.root), "model.path": POCKET_FLUX})

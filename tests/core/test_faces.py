@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from core.durable import sha256_of
 from core.errors import UserError
 from core.identity.faces import JUDGE_FILE, angle_of, framing_of, open_face_reader
-from core.identity.photo_faces import DETECTOR, RECOGNISER
+from core.identity.photo_faces import DETECTOR, DETECTOR_SHA256, RECOGNISER, RECOGNISER_SHA256
 from core.identity.pose import MEAN_FACE_5X3, UPRIGHT_5X2, upright_map, yaw_of
 from core.pocket.demo import demo_scenes
 from core.pocket.drawing import draw
@@ -178,6 +179,11 @@ def test_missing_and_exchanged_weights_are_said(tmp_path):
     with pytest.raises(UserError, match="not the one we know") as caught:
         open_face_reader(tmp_path, tmp_path / "faces", [])
     assert RECOGNISER in caught.value.where and (WEIGHTS / DETECTOR).exists()
+
+
+def test_the_weights_are_the_published_ones_with_their_licences_beside_them():
+    for file, digest, licence, words in ((DETECTOR, DETECTOR_SHA256, "LICENSE-YuNet.txt", "MIT License"), (RECOGNISER, RECOGNISER_SHA256, "LICENSE-SFace.txt", "Apache License")):
+        assert sha256_of(WEIGHTS / file) == digest and words in (WEIGHTS / licence).read_text() and licence in (WEIGHTS / "README.md").read_text()
 
 
 def test_without_opencv_the_reason_is_said(monkeypatch):

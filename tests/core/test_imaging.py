@@ -63,7 +63,7 @@ def test_what_is_no_whole_photo_is_refused_by_name(tmp_path, content):
     (tmp_path / "bad.jpg").write_bytes(content)
     with pytest.raises(UserError) as raised:
         open_upright(tmp_path / "bad.jpg")
-    assert "bad.jpg" in raised.value.where and raised.value.fix
+    assert "bad.jpg" in raised.value.where and raised.value.fix and ("it is empty" in raised.value.what) == (content == b"")
 
 
 @pytest.mark.parametrize("where", [0.3, 0.5, 0.7])

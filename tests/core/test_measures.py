@@ -127,6 +127,12 @@ def test_no_pictures_is_not_no_copies():
     assert measure_copies([]).verdict == "not measured"
 
 
+def test_pictures_that_were_asked_to_look_like_a_photo_count_only_by_their_face():
+    asked, copy, own = picture(asks_for_a_photo=True), picture(asks_for_a_photo=True, copied=("face",), copy_of="photo-2"), picture()
+    assert measure_copies([asked, asked]).verdict == "not measured" and measure_copies([asked, own]).value == 0.0
+    assert measure_copies([asked, copy, own, own]).value == pytest.approx(1 / 3) and measure_copies([copy, asked]).photo == "photo-2"
+
+
 def test_what_a_prompt_asks_for_is_read_from_the_judges_own_words(scenes):
     """Against the labels of the scene the caption was made from."""
     for _, scene in scenes:

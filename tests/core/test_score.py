@@ -41,11 +41,11 @@ def scored(tmp_path_factory):
     return scores
 
 
-def test_a_picture_laid_out_like_a_photo_is_a_copy_unless_the_prompt_describes_that_photo(scored):
+def test_a_picture_that_looks_like_a_photo_is_a_copy_unless_the_prompt_describes_that_photo(scored):
     obeyed, unasked = (score for score in scored.scores if score.strength)
-    assert "composition" in unasked.copied and "composition" not in obeyed.copied
-    assert "picture" in unasked.copied and "picture" in obeyed.copied, "the photo itself is a copy, whatever was asked"
-    assert unasked.copy_of == obeyed.copy_of == "photo-01" and all(score.copied == () for score in scored.scores if not score.strength)
+    assert obeyed.asks_for_a_photo and not {"composition", "picture"} & set(obeyed.copied)
+    assert not unasked.asks_for_a_photo and {"composition", "picture"} <= set(unasked.copied) and unasked.copy_of == "photo-01"
+    assert all(score.copied == () for score in scored.scores if not score.strength)
 
 
 def test_photos_of_the_same_head_angle_are_counted(scored):

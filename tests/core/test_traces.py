@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 import core.traces as traces_module
+from core.analysis_tasks import analysis_folder
 from core.dataset.subjects import create_subject
 from core.errors import Refused
 from core.evaluation.grid import GridRequest, StrengthGrid, evaluations_folder, save_grid
@@ -14,7 +15,7 @@ from core.jobs import Worker
 from core.run_queue import RunQueue
 from core.runs import RunStore
 from core.settings import parse_settings
-from core.tasks import analysis_folder, purge_log, start_purge
+from core.tasks import purge_log, start_purge
 from core.traces import purge, traces_of
 from core.trash import Trash
 

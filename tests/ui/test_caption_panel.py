@@ -10,8 +10,9 @@ from core.dataset.folder import open_dataset
 from core.errors import Refused
 from core.events import Phase, RunFailed, RunFinished, RunStarted, Warned
 from core.runs import RunStore
-from ui.caption_panel import NOTHING_SEEN, captioner_choices, place_html, proposals_html, read_answer, status_html
-from ui.layout import build_page
+from tests.core.caption_models import save_florence
+from tests.ui.handlers import call, handlers_of
+from ui.caption_panel import NOTHING_SEEN, best_captioner, captioner_choices, place_html, proposals_html, read_answer, status_html
 from ui.run_view import fold
 from ui.studio import Studio
 
@@ -37,21 +38,7 @@ def studio(tmp_path, folder, monkeypatch):
 
 @pytest.fixture
 def handlers(studio):
-    """The panel's handlers as the page calls them, by the element that calls."""
-    page = build_page(studio)
-    found = {}
-    for function in page.fns.values():
-        for target in function.targets:
-            element = page.blocks.get(target[0])
-            found.setdefault((getattr(element, "elem_id", None), target[1]), []).append(function)
-    return {key: functions[0] for key, functions in found.items()}
-
-
-def call(handlers, element, event, **values):
-    """With the values of the named elements; the others as the page was built."""
-    function = handlers[element, event]
-    inputs = [values.get((component.elem_id or "").replace("-", "_"), getattr(component, "value", None)) for component in function.inputs]
-    return dict(zip([component.elem_id for component in function.outputs], function.fn(*inputs), strict=True))
+    return handlers_of(studio)
 
 
 def all_proposals(folder):
@@ -118,10 +105,23 @@ def test_nothing_is_sent_while_nothing_changes(folder, studio):
     with gr.Blocks():
         panel = CaptionPanel(studio)
     first = panel.show(str(folder), "template", NOTHING_SEEN)
-    assert panel.show(str(folder), "template", first[0])[2:] == [gr.skip()] * 8
+    assert panel.show(str(folder), "template", first[0])[2:] == [gr.skip()] * 9
     propose(folder, Proposal(photo="a", before="", after="ohwx man, new", by="template"))
     assert "new" in panel.show(str(folder), "template", first[0])[8]
     assert panel.show("/etc", "template", first[0])[8] == ""
+
+
+def test_a_model_that_is_on_the_machine_writes_unless_somebody_chooses_otherwise(studio, tmp_path):
+    assert best_captioner() == "template"
+    snapshot = tmp_path / "hub" / "models--florence-community--Florence-2-base" / "snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text("a" * 40)
+    save_florence(snapshot)
+    assert best_captioner() == "florence-2" and "on this machine" in place_html("florence-2", True, fold([]), False)
+    weights = snapshot / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    assert best_captioner() == "template"
 
 
 def test_what_a_captioner_costs_is_said_before_it_is_fetched(studio):

@@ -6,6 +6,7 @@ import gradio as gr
 import pytest
 from PIL import Image
 
+from core.analysis_tasks import report_file
 from core.analyzer.report import AnalysisReport, Finding, write_report
 from core.at_work import nobody_at_work
 from core.dataset import history
@@ -13,12 +14,11 @@ from core.dataset.captions import read_caption, write_caption
 from core.dataset.folder import open_dataset
 from core.errors import Refused
 from core.runs import RunStore
-from core.tasks import report_file
 from ui.bulk_captions import KINDS, table_html, text_edit
 from ui.dataset_tab import EDITS, DatasetTab
 from ui.photo_editor import Edited, edited_as, read_edited
 from ui.photo_grid import photo_grid, read_picked
-from ui.remedies import read_pressed, remedy_button
+from ui.remedies import read_pressed, remedy_buttons
 from ui.settings_form import SettingsForm
 from ui.studio import Studio
 from ui.texts.analyzer import REMEDIES
@@ -128,10 +128,10 @@ def test_marks_of_the_report_stand_on_photos_until_they_change(tab, folder):
     finding = Finding(check="blur", severity="warning", what="", fix="", photos=("a",))
     report = AnalysisReport(folder=str(folder), photo_count=3, trigger_word="ohwx", resolution=512, findings=(finding,), buckets=())
     write_report(report, report_file(str(folder), tab.studio.store))
-    assert ">blur<" in tab.show(str(folder), "ohwx")[0]
+    assert ">blurred face<" in tab.show(str(folder), "ohwx")[0]
     dataset = open_dataset(folder)
     changed = (folder / "a.png").stat().st_mtime
-    assert ">blur<" in photo_grid(dataset, "ohwx", report, changed + 1) and ">blur<" not in photo_grid(dataset, "ohwx", report, changed - 1)
+    assert ">blurred face<" in photo_grid(dataset, "ohwx", report, changed + 1) and ">blurred face<" not in photo_grid(dataset, "ohwx", report, changed - 1)
 
 
 def test_a_folder_of_excluded_photos_is_not_empty(tab, folder):
@@ -152,9 +152,9 @@ def test_every_bulk_edit_can_be_chosen_and_shows_text_as_text(kind):
 @pytest.mark.parametrize("remedy", list(REMEDIES))
 def test_a_button_says_back_what_it_stands_for(remedy):
     finding = Finding(check="x", severity="error", what="", fix="", photos=(EVIL, "b"), remedy=remedy)
-    html = remedy_button(3, finding, (EVIL, "b"))
+    html = remedy_buttons(3, finding, (EVIL, "b"), EVIL)
     assert "<img" not in html and REMEDIES[remedy] in html
-    assert remedy_button(3, finding, ()) == "" and remedy_button(3, finding.model_copy(update={"remedy": None}), ("b",)) == ""
+    assert remedy_buttons(3, finding, (), "") == "" and remedy_buttons(3, finding.model_copy(update={"remedy": None}), ("b",), "") == ""
 
 
 def test_what_no_button_says_is_refused():

@@ -6,6 +6,7 @@ from html import unescape
 import gradio as gr
 import pytest
 
+from core.analysis_tasks import report_file
 from core.analyzer.report import AnalysisReport, Finding, write_report
 from core.durable import write_json
 from core.errors import Refused
@@ -14,7 +15,7 @@ from core.evaluation.scores import SCORES_FILE
 from core.events import RunFailed, RunStarted
 from core.runs import RunStore
 from core.settings import flatten, parse_settings
-from core.tasks import diagnoses_of, report_file
+from core.tasks import diagnoses_of
 from tests.core.logs import log_of, step
 from tests.core.scores import picture, table
 from ui.doctor_view import DoctorView, doctor_html, prepared_html

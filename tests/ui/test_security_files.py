@@ -1,5 +1,6 @@
 """S8-S10, S13-S15 against the running studio: files by our own listings only, uploads and archives that stay where they belong, weights that run no code."""
 
+import io
 import json
 import os
 import pickle
@@ -9,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import safetensors.numpy
+from PIL import Image
 
 from core.dataset.inbox import CHUNK
 from tests.core.archives import LINK, pack, png, png_that_claims
@@ -65,6 +67,19 @@ def test_a_dataset_photo_is_always_sent_as_a_picture_of_ours(running):
         assert b"<script" not in answer.body and answer.header("content-type").startswith("image/") and answer.header("x-content-type-options") == "nosniff"
     finally:
         (running.dataset / "broken.png").unlink()
+
+
+def test_of_a_photo_only_a_small_picture_is_sent_whatever_is_asked_for(running):
+    large = running.dataset / "large.jpg"
+    Image.effect_noise((3000, 2000), 60).convert("RGB").save(large, quality=95)
+    try:
+        for side, longest in ((256, 256), (99999, 1024)):
+            answer = running.ask_as_owner("GET", f"/photos?folder={running.dataset}&name=large&side={side}")
+            with Image.open(io.BytesIO(answer.body)) as sent:
+                assert sent.format == "WEBP" and max(sent.size) == longest and len(answer.body) < large.stat().st_size / 5 and "EXIF" not in sent.info
+    finally:
+        large.unlink()
+    assert running.ask_as_owner("GET", f"/photos?folder={running.dataset}&name=large").status == 404
 
 
 def test_links_are_not_followed(running):

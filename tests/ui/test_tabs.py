@@ -51,13 +51,13 @@ def test_the_state_is_the_logs_corrected_by_who_is_alive(events, live, state):
 def test_the_timer_shows_a_run_and_then_sends_nothing_until_something_changes(studio):
     run = run_with(studio, "anna", STARTED, STEP)
     tick = tick_of(studio)
-    first = tick(((), (), (), ()), "data/demo-subject", None, None, None, None, "ohwx", 128)
+    first = tick(((), (), (), ()), "data/demo-subject", None, None, None, None, "ohwx", 128, "template")
     assert "Interrupted" in texts_of(first) and "step 4 of 10" in texts_of(first)
-    second = tick(first[0], "data/demo-subject", "anna", None, None, None, "ohwx", 128)
+    second = tick(first[0], "data/demo-subject", "anna", None, None, None, "ohwx", 128, "template")
     assert second[0] == first[0] and "Interrupted" not in texts_of(second)
     run.log.append(Phase(what="Encoding captions"))
     with studio.store.exclusive(training_words("anna")):
-        third = tick(second[0], "data/demo-subject", "anna", None, None, None, "ohwx", 128)
+        third = tick(second[0], "data/demo-subject", "anna", None, None, None, "ohwx", 128, "template")
     assert "Training" in texts_of(third) and "Encoding captions" in texts_of(third)
 
 
@@ -65,7 +65,7 @@ def test_the_timer_shows_a_run_and_then_sends_nothing_until_something_changes(st
 def test_a_damaged_run_is_said_and_the_page_stays_up(studio, damage):
     damage(run_with(studio, "anna", STARTED))
     tick = tick_of(studio)
-    values = tick(((), (), (), ()), "data/demo-subject", "anna", None, None, None, "ohwx", 128)
+    values = tick(((), (), (), ()), "data/demo-subject", "anna", None, None, None, "ohwx", 128, "template")
     assert "failure" in texts_of(values)
 
 

@@ -9,12 +9,13 @@ from urllib.parse import quote
 from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse, PlainTextResponse
 
+from core.analysis_tasks import kept_report
 from core.analyzer.report_html import report_page
 from core.dataset.folder import open_dataset, sample_named
 from core.dataset.imaging import thumbnail
 from core.errors import UserError
 from core.evaluation.grid import HTML_FILE, evaluations_folder, grid_names
-from core.tasks import kept_report, lora_names
+from core.tasks import lora_names
 from ui.studio import Studio
 
 PICTURE_TYPES = {".webp": "image/webp", ".png": "image/png"}

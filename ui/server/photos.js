@@ -150,6 +150,10 @@
     if (button?.id === "crop-apply") return applyCrop();
     if (button?.id === "crop-cancel") return endCrop();
     if (button?.dataset.remedy !== undefined) return write("remedy", JSON.stringify({ finding: Number(button.dataset.remedy), photos: JSON.parse(button.dataset.photos), told: (told += 1) }));
+    if (button?.dataset.captionAgain !== undefined) {
+      window.scrollTo({ top: 0 });
+      return write("caption-again", JSON.stringify({ finding: Number(button.dataset.captionAgain), photos: JSON.parse(button.dataset.photos), captioner: button.dataset.captioner, told: (told += 1) }));
+    }
     if (button?.dataset.answer !== undefined) return write("proposal-answer", JSON.stringify({ photo: button.dataset.photo, answer: button.dataset.answer, told: (told += 1) }));
     const item = event.target.closest?.("#photos [data-name]");
     if (!item) return;

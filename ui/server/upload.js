@@ -225,7 +225,8 @@
   const megabytes = (bytes) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
   const say = (text) => (element("upload-status").textContent = text);
   const count = (text) => (element("upload-numbers").textContent = text);
-  const zoneOf = (event) => event.target.closest?.("#drop-zone");
+  // Photos dropped on the photos that are there are meant to be added too.
+  const zoneOf = (event) => event.target.closest?.("#drop-zone, #photos");
 
   document.addEventListener("change", (event) => {
     if (event.target.id !== "upload-input") return;

@@ -25,6 +25,7 @@ REMEDIES = {
     "exclude": "Leave out", "crop": "Crop to the person", "turn": "Turn upright", "straighten": "Straighten", "set trigger": "Set the trigger word", "shorten": "Shorten", "remove traits": "Remove the traits",
     "caption again": "Add what is measured",
 }  # fmt: skip
+CAPTION_AGAIN = "Propose new ones: {title}"
 
 # The doctor.
 DOCTOR = "The doctor"

@@ -28,6 +28,11 @@ NO_PHOTOS = "No photos here yet. Drop 15 to 30 into the field for new photos."
 SELECT_ALL = "Select all"
 SELECT_NONE = "Select none"
 MARKS = {"none": "no caption", "trigger": "trigger missing", "excluded": "excluded"}
+# What a check is called on a photo, where its own name says too little.
+CHECK_MARKS = {
+    "contradiction": "captions disagree", "crop": "much is cut away", "lonely bucket": "alone in its shape", "sideways": "lies on its side", "resolution": "too few pixels", "blur": "blurred face", "soft": "soft face", "dark": "dark face",
+    "overexposed": "overexposed face", "verbose caption": "long caption", "no face": "no face seen", "duplicate": "exact copy", "file": "cannot be used",
+}  # fmt: skip
 PICK_ONE = "Pick a photo to see it large."
 HAS_ORIGINAL = "It was cropped or turned here; the original is kept."
 CROP = "Crop"
