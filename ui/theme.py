@@ -55,7 +55,7 @@ CSS = REPORT_CSS + PAGE_CSS + """
 .photos figure.current { border-color: var(--primary-600); box-shadow: 0 0 0 1px var(--primary-600); } .photos figure[aria-selected=true] { background: var(--primary-50); } .dark .photos figure[aria-selected=true] { background: var(--primary-900); }
 .photos figure.aside img { opacity: .38; filter: grayscale(1); } .photos .mark.aside { background: var(--raised); color: var(--text) !important; }
 .photos .pick { position: absolute; top: 0; right: 0; width: 42px; height: 42px; display: grid; place-items: center; } .photos .pick::before { content: ""; width: 20px; height: 20px; border-radius: 6px; border: 2px solid #fff; background: rgba(20, 30, 26, .35); box-shadow: 0 0 2px rgba(0, 0, 0, .5); color: #fff; font: 700 var(--t2)/17px system-ui; text-align: center; }
-.photos figure[aria-selected=true] .pick::before { content: "✓"; background: var(--primary-600); }
+.photos figure[aria-selected=true] .pick::before { content: "\\2713"; background: var(--primary-600); }
 .pick-bar { display: flex; align-items: center; gap: var(--s2); margin: 0 0 var(--s2); } .pick-help { margin: var(--s2) 0 0; font-size: var(--t1); color: var(--body-text-color-subdued); }
 .pick-bar button, .large-bar button, .remedy { padding: var(--s1) var(--s2); font-size: var(--t2); border: 1px solid var(--neutral-400); border-radius: 6px; background: var(--background-fill-primary); color: var(--body-text-color); cursor: pointer; } .pick-bar button:hover, .large-bar button:hover, .remedy:hover { border-color: var(--primary-600); color: var(--primary-600); }
 #photo-panel { position: sticky; top: 8px; align-self: flex-start; }
