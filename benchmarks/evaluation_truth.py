@@ -17,20 +17,24 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from PIL import Image
 from planted_runs import FAULTS, UNDERTRAINED_STEP, WORK
 
 from core.errors import UserError
 from core.evaluation.choice import load_choice, sources_of
-from core.evaluation.grid import FINAL, GridRequest
+from core.evaluation.grid import FINAL, GridRequest, load_grid
 from core.evaluation.job import EvaluationJob, grid_request
 from core.evaluation.perform import perform
 from core.evaluation.prompts import Prompt, prompts_file, read_prompts
-from core.evaluation.recommend import recommend
+from core.evaluation.recommend import Candidate, recommend
 from core.evaluation.scores import load_scores
 from core.events import FixedNoiseLoss, RunEvent, RunFailed
+from core.identity.drawn import load_judge
+from core.identity.faces import JUDGE_FILE
 from core.jobs import drain
 from core.pocket.demo import demo_scenes
-from core.pocket.people import scene_caption
+from core.pocket.people import Scene, scene_caption
+from core.pocket.scorecard import adherence, person_of, retrieval
 from core.runs import EventLog, RunStore
 from core.settings import POCKET_FLUX
 from core.signs import rounds_of, signs_of
@@ -85,7 +89,8 @@ def compare_choice(fault: str, person: int, work: Path) -> dict[str, object]:
     assert choice is not None
     chosen = choice.recommendation.chosen or choice.recommendation.least_bad
     assert chosen is not None
-    prompts = [Prompt(scene_caption(dataclasses.replace(scene, hat=False), "{trigger} {class}")) for scene in demo_scenes(f"chosen-{person}", HELD_OUT_PROMPTS)]
+    scenes = [dataclasses.replace(scene, hat=False) for scene in demo_scenes(f"chosen-{person}", HELD_OUT_PROMPTS)]
+    prompts = [Prompt(scene_caption(scene, "{trigger} {class}")) for scene in scenes]
     sources = tuple(dict.fromkeys((chosen.source, FINAL)))
     strengths = tuple(dict.fromkeys((0.0, chosen.strength, 1.0)))
     held_out = request_for(name, store, prompts).model_copy(update={"sources": sources, "strengths": strengths, "seed": HELD_OUT_SEED})
@@ -93,9 +98,20 @@ def compare_choice(fault: str, person: int, work: Path) -> dict[str, object]:
     scores = load_scores(f"held-out-{name}", store.root)
     assert scores is not None
     found = {(one.source, one.strength): one for one in recommend(scores, sources_of(f"{name}.safetensors", store.root)).candidates}
-    ours, last = found[chosen.source, chosen.strength], found[FINAL, 1.0]
-    shown = {key: {"score": round(one.score, 3), "error": round(one.error, 3), "likeness": round(one.likeness, 3), "fails": one.failed} for key, one in (("recommended", ours), ("last at 1", last))}
+    compared = {"recommended": found[chosen.source, chosen.strength], "last at 1": found[FINAL, 1.0]}
+    shown = {
+        key: {"score": round(one.score, 3), "error": round(one.error, 3), "likeness": round(one.likeness, 3), "fails": one.failed, **by_the_scorecard(f"held-out-{name}", person, scenes, one, store)} for key, one in compared.items()
+    }  # fmt: skip
     return {"kind": "choice", "fault": fault, "person": person, "source": chosen.source, "strength": chosen.strength, "good_enough": choice.recommendation.chosen is not None, **shown, "seconds": round(seconds)}
+
+
+def by_the_scorecard(name: str, person: int, scenes: Sequence[Scene], configuration: Candidate, store: RunStore) -> dict[str, float]:
+    """The pocket's own measures of these pictures, which had no part in the choice: share nearer to this person than to 50 decoys, and share of asked attributes that are there."""
+    grid, judge = load_grid(name, store.root), load_judge(Path(POCKET_FLUX) / JUDGE_FILE)
+    cells = [cell for cell in grid.cells if (grid.request.rows[cell.row].source, cell.strength) == (configuration.source, configuration.strength)]
+    pictures = [Image.open(store.root / "evaluations" / name / cell.file).convert("RGB") for cell in cells]
+    obeyed = adherence(judge, [scenes[grid.request.rows[cell.row].prompt] for cell in cells], pictures)
+    return {"right person": round(retrieval(judge, person_of(person), person, pictures), 3), "obeyed": round(sum(obeyed.values()) / len(obeyed), 3)}
 
 
 def request_for(name: str, store: RunStore, prompts: Sequence[Prompt]) -> GridRequest:
