@@ -150,7 +150,7 @@ def _failed(configuration: Configuration) -> tuple[str, ...]:
 
 
 def _words(chosen: Candidate, best: Candidate, equals: int, gated: int) -> str:
-    rule = "has the highest score" if chosen == best else f"is within one standard error of the highest score ({best.score:.2f}), with less training x strength than the {equals - 1} others that are"
+    rule = "has the highest score" if chosen == best else f"is as good as the highest score ({best.score:.2f}) within one standard error; of the {equals} that are it takes the fewest steps x strength"
     gate = f" {gated} of the others fail a gate." if gated else ""
     return f"It {rule}.{gate}"
 

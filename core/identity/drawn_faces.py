@@ -27,7 +27,7 @@ class DrawnFaces:
 
     def __init__(self, file: Path) -> None:
         self._judge = load_judge(file)
-        self.name = f"judge {hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"
+        self.name = f"judge of drawings {hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"
 
     def knows(self, pictures: Sequence[Image.Image]) -> bool:
         """Whether these are drawings of its kind: it is sure of what it sees in most of them."""

@@ -38,7 +38,7 @@ def test_among_equals_the_smallest_step_times_strength_is_taken():
         ("step-000500", 1.0): lambda p, s: picture(p, s, "step-000500", 1.0, 0.7),
     }
     found = recommend(table(cells), STEPS)
-    assert found.chosen.source == "step-001000" and "less training" in found.why and found.runner_up.source == "final"
+    assert found.chosen.source == "step-001000" and "of the 2 that are it takes the fewest" in found.why and found.runner_up.source == "final"
     assert found.chosen.score < found.runner_up.score and found.margin < 0
 
 
