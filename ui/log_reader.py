@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.events import RunEvent
+from core.events import RunEvent, StepDone
 from core.runs import EventLog
 from ui.run_view import RunView, extend, frozen
 
@@ -21,7 +21,10 @@ class _ReadLog:
 
 
 class LogReader:
-    """Reads each log once and from then on only what was added; a rewritten log is read anew. Of the logs asked for, the last few are kept: a step takes about 1.4 KiB."""
+    """Reads each log once and from then on only what was added; a rewritten log is read anew. Of the logs asked for, the last few are kept.
+
+    A step takes about 1.3 KiB and a run has thousands: once a step is in the fold only the newest one is kept as an event.
+    """
 
     MOST_LOGS = 8
 
@@ -30,10 +33,11 @@ class LogReader:
         self._read: dict[Path, _ReadLog] = {}
 
     def events(self, log: EventLog) -> list[RunEvent]:
+        """All, but of the steps only the newest."""
         return self.look(log)[0]
 
     def look(self, log: EventLog) -> tuple[list[RunEvent], RunView]:
-        """All events and their fold, which costs what was added: an open tab asks each second, for a run of thousands of steps too."""
+        """The same events and the fold of all, which costs what was added: an open tab asks each second, for a run of thousands of steps too."""
         with self._lock:
             try:
                 identity, size = _identity(log.file)
@@ -43,12 +47,17 @@ class LogReader:
             if known is None or known.identity != identity or size < known.offset:
                 known = _ReadLog(identity)
             added, known.offset = log.read(known.offset)
-            known.events = known.events + added
             extend(known.view, added)
+            known.events = _without_passed_steps(known.events + added)
             self._read[log.file] = known
             if len(self._read) > self.MOST_LOGS:
                 del self._read[next(iter(self._read))]
             return known.events, frozen(known.view)
+
+
+def _without_passed_steps(events: list[RunEvent]) -> list[RunEvent]:
+    newest = next((event for event in reversed(events) if isinstance(event, StepDone)), None)
+    return [event for event in events if event is newest or not isinstance(event, StepDone)]
 
 
 def _identity(file: Path) -> tuple[tuple[int, bytes], int]:

@@ -45,6 +45,15 @@ def test_a_view_of_a_growing_log_is_the_fold_of_all_of_it_and_stays_as_it_was_gi
     assert views == [fold(log.read()[0][:number]) for number in range(1, 31)]
 
 
+def test_of_the_steps_only_the_newest_is_kept_in_its_place_and_all_are_in_the_fold(tmp_path: Path) -> None:
+    log, reader = EventLog(tmp_path / "events.jsonl"), LogReader()
+    for event in (Phase(what="start"), step(1), Phase(what="samples"), step(2), step(3), RunFinished(seconds=1.0)):
+        log.append(event)
+        seen, view = reader.look(log)
+    assert [getattr(event, "step", event.kind) for event in seen] == ["phase", "phase", 3, "finished"]
+    assert view == fold(log.read()[0]) and len(view.losses) == 3
+
+
 def test_only_the_logs_that_were_asked_for_last_are_kept(tmp_path: Path) -> None:
     reader, logs = LogReader(), [EventLog(tmp_path / f"{number}.jsonl") for number in range(LogReader.MOST_LOGS + 1)]
     for log in logs:
