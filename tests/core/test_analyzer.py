@@ -33,7 +33,8 @@ def findings_of(folder, tmp_path, **changes):
 
 def test_clean_photos_are_short_of_nothing_but_number(dataset, tmp_path):
     found, report = findings_of(dataset, tmp_path)
-    assert set(found) == {"count"} and found["count"].value == 6 and report.verdict == "fix first"
+    assert set(found) == {"count", "not judged"} and found["count"].value == 6 and report.verdict == "fix first"
+    assert found["not judged"].severity == "note" and "these are drawings" in found["not judged"].what
     assert [(row.width, row.height, len(row.photos)) for row in report.buckets] == [(128, 128, 6)]
 
 

@@ -67,7 +67,7 @@ def test_equal_names_of_two_folders_are_two_photos_with_their_own_captions(bring
         (("IMG_1.HEIC", b"x"), "Most Compatible"),
         (("script.png", b"<script>alert(1)</script>"), "no JPG, PNG or WebP"),
         (("huge.png", png_that_claims(60000, 60000)), "pixels"),
-        (("empty.png", b""), "no JPG, PNG or WebP"),
+        (("empty.png", b""), "it is empty"),
         (("bomb.png", bytes(8 << 20)), "ZIP bomb"),
         (("long.txt", b"word " * 30000), "bytes"),
         (("half.txt", b"\xff\xfe\x00bad\xd8"), "UTF-16"),

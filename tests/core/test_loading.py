@@ -10,7 +10,7 @@ import sys, threading
 from pathlib import Path
 from core.presets import resolve
 from core.runs import RunStore
-from core import tasks
+from core import analysis_tasks, tasks
 store = RunStore(Path(sys.argv[1]))
 settings = resolve("demo", {}, ["run.name=anna", f"run.output={store.root}", f"dataset.folder={sys.argv[2]}"]).settings
 run, faults = store.create(settings), []
@@ -25,7 +25,7 @@ def begin():
     events.close()
     assert kinds == ["phase", "run_started"], kinds
 def analyze():
-    assert [event.kind for event in tasks.analyze(settings, store)][-1] == "finished"
+    assert [event.kind for event in analysis_tasks.analyze(settings, store)][-1] == "finished"
 jobs = [threading.Thread(target=attempt, args=(work,)) for work in (lambda: tasks.prospect(settings, {}), begin, analyze)]
 for job in jobs: job.start()
 for job in jobs: job.join()
