@@ -27,12 +27,16 @@ from ui.preset_table import preset_table
 from ui.queue_panel import queue_html
 from ui.run_log import log_html
 from ui.run_status import legend_html, plot_frame, rate_frame, state_of, status_html
+from ui.run_view import RunView
 from ui.samples_view import samples_by_step
 from ui.settings_form import SettingsForm
 from ui.studio import Studio
 from ui.texts import runs
 from ui.texts import training as texts
 from ui.training_layout import CLASS_PHOTOS, TrainingLayout, about
+
+# A browser draws a plot anew for each point, which takes a core of a desktop while three plots get one each second.
+SECONDS_BETWEEN_PLOTS = 5
 
 
 class TrainingTab(TrainingLayout):
@@ -157,9 +161,7 @@ class TrainingTab(TrainingLayout):
             gr.update(choices=names, value=name),
             status_html(run, view, state, stopping and live, holder, quiet),
             likeness_html(view, events) + legend_html(view),
-            gr.update(value=plot_frame(view), visible=True) if view.losses else gr.update(visible=False),
-            gr.update(value=likeness_frame(view), visible=True) if any(measured.step for measured in view.likenesses) else gr.update(visible=False),
-            gr.update(value=rate_frame(view), visible=True) if view.losses else gr.update(visible=False),
+            *([gr.skip()] * 3 if live and _drawn_lately(key, seen) else _plots(view)),
             samples_by_step(view.images),
             log_html(view),
             gr.update(interactive=not busy),
@@ -205,3 +207,16 @@ class TrainingTab(TrainingLayout):
         if seen and (queue, key) == seen[1:]:
             return (pod, queue, key), [pod, *[gr.skip()] * (len(self.lists) - 1)]
         return (pod, queue, key), [pod, queue, history_html(self.studio), gr.update(choices=comparable(self.studio))]
+
+
+def _drawn_lately(key: tuple, seen: tuple) -> bool:
+    """Whether the plots of the same run were sent in these few seconds of its log; both are keys of `render`."""
+    return len(seen) == len(key) and seen[0] == key[0] and seen[3] // SECONDS_BETWEEN_PLOTS == key[3] // SECONDS_BETWEEN_PLOTS
+
+
+def _plots(view: RunView) -> list[Any]:
+    return [
+        gr.update(value=plot_frame(view), visible=True) if view.losses else gr.update(visible=False),
+        gr.update(value=likeness_frame(view), visible=True) if any(measured.step for measured in view.likenesses) else gr.update(visible=False),
+        gr.update(value=rate_frame(view), visible=True) if view.losses else gr.update(visible=False),
+    ]

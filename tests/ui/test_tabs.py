@@ -1,6 +1,7 @@
 """What the tabs show for states of the disk, without a browser: damaged files take nothing else down."""
 
 import gradio as gr
+import pandas as pd
 import pytest
 
 from core.events import Phase, RunFailed, RunFinished, RunStarted, StepDone
@@ -59,6 +60,27 @@ def test_the_timer_shows_a_run_and_then_sends_nothing_until_something_changes(st
     with studio.store.exclusive(training_words("anna")):
         third = tick(second[0], "data/demo-subject", "anna", None, None, None, "ohwx", 128, "template")
     assert "Training" in texts_of(third) and "Encoding captions" in texts_of(third)
+
+
+def test_plots_of_a_running_training_rest_for_seconds_and_its_end_is_drawn(studio):
+    """Times of the log decide, so that a tab that looks again after a minute gets them at once."""
+    tab = TrainingTab.__new__(TrainingTab)
+    tab.studio, tab.class_log = studio, None
+    run = run_with(studio, "anna", STARTED.model_copy(update={"time": 1000.0}), STEP.model_copy(update={"time": 1001.0}))
+
+    def plots(seen):
+        key, values = tab.render("anna", seen)
+        return key, [value for value in values if isinstance(value, dict) and isinstance(value.get("value"), pd.DataFrame)]
+
+    with studio.store.exclusive(training_words("anna")):
+        key, drawn = plots(())
+        assert len(drawn) == 2, "loss and learning rate"
+        for at, count in ((1002.0, 0), (1004.9, 0), (1005.1, 2), (1006.0, 0)):
+            run.log.append(STEP.model_copy(update={"time": at}))
+            key, drawn = plots(key)
+            assert len(drawn) == count, at
+        run.log.append(RunFinished(seconds=1.0, time=1006.5))
+    assert len(plots(key)[1]) == 2
 
 
 @pytest.mark.parametrize("damage", [lambda run: (run.folder / "run.json").write_text("{"), lambda run: run.log.file.write_text('{"kind":"unheard"}\n'), lambda run: run.log.file.write_text("{broken\n{}\n")])
