@@ -104,6 +104,8 @@ table.plain { width: 100%; border-collapse: collapse; font-size: var(--t2); } ta
 .gradio-container:has(#photos .empty) :is(#caption-panel, #bulk-captions, #large, .form:has(> #caption), #caption-checks, #save-caption, #photo-tools button:is(:disabled, :not(#undo, #redo))) { display: none; }
 #photo-desk:has(#photos .empty) { flex-direction: column; } #photo-desk:has(#photos .empty) > .column { width: 100%; } #photo-desk:has(#photos .empty) #drop-zone label { padding: var(--s5) var(--s3); }
 .gradio-container .html-container { padding: 0 !important; }
+/* Gradio colours code a little after it is there, some of it too faint to read. */
+.gradio-container pre .token { color: inherit !important; }
 /* Last line at the bottom and in sight; reversed columns keep it there without a script. */
 .log { display: flex; flex-direction: column-reverse; max-height: 15rem; overflow: auto; padding: var(--s2) var(--s3); border: 1px solid var(--border-color-primary); border-radius: 10px; background: var(--background-fill-primary); }
 .log pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; font: var(--t1)/1.45 ui-monospace, Menlo, Consolas, monospace; background: none; }

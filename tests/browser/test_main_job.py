@@ -203,6 +203,8 @@ def test_every_word_on_the_page_can_be_read_in_both_modes(browser, shared_studio
         open_tab(page, tab)
         page.evaluate("[...document.querySelectorAll('.label-wrap:not(.open), details:not([open]) > summary')].filter((one) => one.checkVisibility()).forEach((one) => one.click())")
         page.wait_for_timeout(500)
+        if tab == "Training":
+            expect(page.locator("pre .token").first).to_be_attached()  # the guide's commands, coloured after they are there
         looked_at, faint = page.evaluate(FAINT)
         assert looked_at > 300 and faint == [], tab
 
