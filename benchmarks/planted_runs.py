@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from PIL import Image, ImageFilter
 
+from core.dataset.captions import write_caption
 from core.errors import UserError
 from core.events import RunFailed
 from core.jobs import drain
@@ -78,7 +79,7 @@ def planted_run(fault: Fault, person: int, work: Path) -> Run:
         blur_photos(photos, fault.blur)
     if not fault.is_captioned:
         for file in photos.glob("*.txt"):
-            file.write_text(f"ohwx {identity.gender}", encoding="utf-8")
+            write_caption(file, f"ohwx {identity.gender}")
     warm = [f"run.warm_start={store.root / f'{fault.goes_on_from}-{person}.safetensors'}"] if fault.goes_on_from else []
     given = [f"run.name={name}", f"run.output={store.root}", f"dataset.folder={photos}", f"dataset.class_word={identity.gender}"]
     return store.create(resolve("demo", {}, [*given, *ALWAYS, *fault.pairs, *warm]).settings)
@@ -106,7 +107,7 @@ def train_until(run: Run, deadline: float) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--faults", nargs="+", default=[fault.name for fault in FAULTS])
+    parser.add_argument("--faults", nargs="+", choices=[fault.name for fault in FAULTS], default=[fault.name for fault in FAULTS])
     parser.add_argument("--minutes", type=float, default=4)
     parser.add_argument("--work", type=Path, default=WORK)
     arguments = parser.parse_args()

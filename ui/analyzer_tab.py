@@ -16,14 +16,13 @@ from core.analyzer.report_html import KINDS, THUMBNAIL_SIDE, report_body
 from core.dataset import history
 from core.dataset.folder import files_state, open_dataset
 from core.errors import Refused, UserError
-from core.events import RunEvent
 from core.settings import Settings
 from ui.caption_panel import NOTHING_SEEN, model_to_ask
 from ui.dataset_tab import QUIET, DatasetTab, undo_and_redo
 from ui.messages import as_html, shows_errors
 from ui.pictures import nothing_yet, photo_address
 from ui.remedies import read_pressed, remedy_buttons
-from ui.run_view import fold
+from ui.run_view import RunView
 from ui.settings_form import SettingsForm
 from ui.studio import Studio, changing_photos
 from ui.texts import analyzer as texts
@@ -85,7 +84,7 @@ def render(studio: Studio, dataset_folder: str, trigger_word: str, resolution: f
     if dataset_folder not in studio.listing("dataset"):
         return (dataset_folder,), [nothing_yet(texts.CHOOSE_FOLDER), "", gr.skip(), undo_and_redo(None)[0]]
     try:
-        events = studio.reader.events(analysis_log(dataset_folder, studio.store))
+        events, view = studio.reader.look(analysis_log(dataset_folder, studio.store))
     except UserError as error:
         return (dataset_folder, error.what), [f'<div class="verdict fix">{as_html(error)}</div>', "", gr.skip(), undo_and_redo(Path(dataset_folder))[0]]
     state = files_state(Path(dataset_folder))
@@ -96,7 +95,7 @@ def render(studio: Studio, dataset_folder: str, trigger_word: str, resolution: f
     report, made = kept_report(dataset_folder, studio.store)
     since = changed_since(report, state, trigger_word, resolution) if report else ""
     is_watched = report is not None and seen[:1] == key[:1]
-    return key, [_html(studio, dataset_folder, events, report, since, model), readiness(report, since), str(made) if is_watched else gr.skip(), undo_and_redo(Path(dataset_folder))[0]]
+    return key, [_html(studio, dataset_folder, view, report, since, model), readiness(report, since), str(made) if is_watched else gr.skip(), undo_and_redo(Path(dataset_folder))[0]]
 
 
 def changed_since(report: AnalysisReport, state: str, trigger_word: str, resolution: float | None) -> str:
@@ -119,8 +118,7 @@ def readiness(report: AnalysisReport | None, since: str) -> str:
     return f'<p class="readiness {KINDS[report.verdict]}"><b>{escape(report.summary)}</b> {texts.READINESS[report.verdict]}</p>'
 
 
-def _html(studio: Studio, dataset_folder: str, events: list[RunEvent], report: AnalysisReport | None, since: str, captioner: str) -> str:
-    view = fold(events)
+def _html(studio: Studio, dataset_folder: str, view: RunView, report: AnalysisReport | None, since: str, captioner: str) -> str:
     if view.failure:
         return f'<div class="verdict fix"><b>{escape(view.failure.what)}</b><span>{escape(view.failure.fix)}</span></div>'
     if studio.analyst.is_busy() and view.state == "running":  # Else it is busy with another folder.

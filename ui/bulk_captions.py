@@ -10,6 +10,7 @@ import gradio as gr
 
 from core.dataset import caption_edits, edits
 from core.dataset.caption_edits import TextEdit
+from core.dataset.folder import captions_of
 from core.dataset.traits import without_traits
 from core.errors import Refused
 from ui.messages import shows_errors
@@ -61,7 +62,7 @@ class BulkCaptions:
         def apply(folder_name: str, trigger_word: str, kind: str, previewed: Previewed) -> list[Any]:
             with changing_photos(tab.studio):
                 dataset = opened(tab.studio, folder_name)
-                now = {sample.name: sample.caption.text for sample in (*dataset.samples, *dataset.excluded) if sample.caption}
+                now = captions_of((*dataset.samples, *dataset.excluded))
                 if any(now.get(name) != before for name, (before, _) in previewed.items()):
                     raise Refused("A caption was changed since the preview.", "", "Press Preview again.")
                 edits.write_captions(dataset, caption_edits.after(previewed), f"{kind.lower()}: {edits.counted(list(previewed))}")

@@ -21,7 +21,7 @@ from ui.messages import shows_errors
 from ui.photo_editor import edited_as, read_edited
 from ui.photo_grid import read_picked
 from ui.pictures import photo_address
-from ui.run_view import RunView, fold
+from ui.run_view import RunView
 from ui.settings_form import SettingsForm
 from ui.studio import Studio, changing_photos, opened
 from ui.texts import dataset as texts
@@ -149,10 +149,10 @@ class CaptionPanel:
 
     def _followed(self, log: EventLog) -> tuple[RunView, bool]:
         """What a log says, and whether somebody still writes it: this page's worker, or a command that holds the lock."""
-        events = self.studio.reader.events(log)
+        events, view = self.studio.reader.look(log)
         ended = bool(events) and isinstance(events[-1], TERMINAL)
         at_work = self.studio.captioner.is_busy() or (self.studio.store.holder() or "").startswith(JOB_WORDS)
-        return fold(events), bool(events) and not ended and at_work
+        return view, bool(events) and not ended and at_work
 
 
 def captioner_choices(studio: Studio) -> list[tuple[str, str]]:

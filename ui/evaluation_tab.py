@@ -10,7 +10,7 @@ from urllib.parse import quote
 import gradio as gr
 
 from core.analysis_tasks import kept_report
-from core.dataset.folder import open_dataset
+from core.dataset.folder import captions_of, open_dataset
 from core.errors import Refused, UserError
 from core.evaluation.choice import first_look_name, sources_of
 from core.evaluation.compare import Evaluation, load_evaluation
@@ -25,7 +25,7 @@ from ui.dataset_tab import QUIET
 from ui.evaluation_cards import copied_photos, history_table, measures_card, recommendation_card
 from ui.messages import as_html, shows_errors
 from ui.pictures import nothing_yet, photo_address, strength_grid
-from ui.run_view import fold
+from ui.run_view import RunView
 from ui.settings_form import SettingsForm
 from ui.studio import Studio
 from ui.texts import evaluation as texts
@@ -121,7 +121,7 @@ class EvaluationTab:
         """Prompts the photos answer already. Raises UserError for prompts that cannot be read or photos that are not there."""
         settings, asked = self._settings_of(lora, values) if lora else self.form.read(values), parse_prompts(prompts)
         dataset = settings.dataset
-        captions = {sample.name: sample.caption.text for sample in open_dataset(Path(dataset.folder)).samples if sample.caption}
+        captions = captions_of(open_dataset(Path(dataset.folder)).samples)
         report, _ = kept_report(dataset.folder, self.studio.store)
         found = covered(asked, captions, report.coverage.cells if report else {}, dataset.trigger_word, dataset.class_word)
         if not found:
@@ -144,17 +144,17 @@ class EvaluationTab:
         name = chosen if chosen in names else next(iter(names), None)
         idle = gr.update(interactive=holder is None)
         try:
-            events = self.studio.reader.events(grid_log(name, self.studio.store)) if name else []
+            events, view = self.studio.reader.look(grid_log(name, self.studio.store)) if name else ([], RunView())
             key = (tuple(loras), tuple(names), name, lora, len(events), holder)
             if key == seen:
                 return key, [gr.skip()] * len(self.outputs)
-            drawn = next((one for one in (name, first_look_name(name or "")) if one in grid_names(root)), None)
+            grids = grid_names(root)
+            drawn = next((one for one in (name, first_look_name(name or "")) if one in grids), None)
             evaluation = load_evaluation(drawn, root) if drawn else None
         except UserError as error:
             key = (name, error.what)
             shown = [gr.update(choices=loras), gr.update(choices=names, value=name), f'<div class="verdict fix">{as_html(error)}</div>', "", "", "", "", idle, idle, gr.update(interactive=False), gr.update(visible=False)]
             return key, shown if key != seen else [gr.skip()] * len(self.outputs)
-        view = fold(events)
         live = holder is not None and holder.startswith("drawing")
         is_mine = live and name == begun_last(root)
         left = evaluation is not None and not live and view.state in ("running", "stopped", "interrupted", "failed")

@@ -34,25 +34,32 @@ class LogReader:
 
     def events(self, log: EventLog) -> list[RunEvent]:
         """All, but of the steps only the newest."""
-        return self.look(log)[0]
+        with self._lock:
+            return self._up_to_date(log).events
 
     def look(self, log: EventLog) -> tuple[list[RunEvent], RunView]:
         """The same events and the fold of all, which costs what was added: an open tab asks each second, for a run of thousands of steps too."""
         with self._lock:
-            try:
-                identity, size = _identity(log.file)
-            except FileNotFoundError:
-                return [], RunView()
-            known = self._read.pop(log.file, None)
-            if known is None or known.identity != identity or size < known.offset:
-                known = _ReadLog(identity)
-            added, known.offset = log.read(known.offset)
+            known = self._up_to_date(log)
+            return known.events, frozen(known.view)
+
+    def _up_to_date(self, log: EventLog) -> _ReadLog:
+        """Inside the lock."""
+        try:
+            identity, size = _identity(log.file)
+        except FileNotFoundError:
+            return _ReadLog((0, b""))
+        known = self._read.pop(log.file, None)
+        if known is None or known.identity != identity or size < known.offset:
+            known = _ReadLog(identity)
+        added, known.offset = log.read(known.offset)
+        if added:
             extend(known.view, added)
             known.events = _without_passed_steps(known.events + added)
-            self._read[log.file] = known
-            if len(self._read) > self.MOST_LOGS:
-                del self._read[next(iter(self._read))]
-            return known.events, frozen(known.view)
+        self._read[log.file] = known
+        if len(self._read) > self.MOST_LOGS:
+            del self._read[next(iter(self._read))]
+        return known
 
 
 def _without_passed_steps(events: list[RunEvent]) -> list[RunEvent]:

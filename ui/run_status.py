@@ -28,8 +28,8 @@ def plot_frame(view: RunView) -> pd.DataFrame:
 
 def legend_html(view: RunView) -> str:
     """Names and colours of the curves that are drawn; the plot's own legend does not wrap, and is cut off on a phone."""
-    drawn = {curve for _, _, curve in plot_points(view)}
-    keys = "".join(f'<span><i style="background: {PLOT[curve]}"></i>{curve}</span>' for curve in texts.CURVES.values() if curve in drawn)
+    drawn = {"step": view.losses, "smoothed": view.losses, "fixed": view.fixed_losses, "held_out": view.held_out_losses}
+    keys = "".join(f'<span><i style="background: {PLOT[curve]}"></i>{curve}</span>' for name, curve in texts.CURVES.items() if drawn[name])
     return f'<p class="curves">{texts.PLOTS["loss"]}: {keys}</p>' if keys else ""
 
 

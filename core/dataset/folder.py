@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,6 +119,11 @@ def excluded_names(folder: Path) -> frozenset[str]:
         return frozenset()
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"The list of excluded photos cannot be read: {error}.", str(file), "Remove that file and exclude them again.") from None
+
+
+def captions_of(samples: Iterable[Sample]) -> dict[str, str]:
+    """Captions by photo name, of the photos that have one."""
+    return {sample.name: sample.caption.text for sample in samples if sample.caption}
 
 
 def sample_named(dataset: Dataset, name: str) -> Sample:

@@ -128,11 +128,16 @@ def save_grid(grid: StrengthGrid, output: Path) -> None:
 
 def grid_names(output: Path) -> list[str]:
     """Names of all grids, newest first."""
+    return names_with(output, GRID_FILE)
+
+
+def names_with(output: Path, *files: str) -> list[str]:
+    """Names of the evaluations that have one of these files at least, by the newest of them, newest first."""
     folder = evaluations_folder(output)
     if not folder.is_dir():
         return []
-    found = [entry for entry in folder.iterdir() if GRID_NAME_PATTERN.match(entry.name) and (entry / GRID_FILE).is_file()]
-    return [entry.name for entry in sorted(found, key=lambda entry: (entry / GRID_FILE).stat().st_mtime, reverse=True)]
+    times = {entry.name: [file.stat().st_mtime for file in map(entry.joinpath, files) if file.is_file()] for entry in folder.iterdir() if GRID_NAME_PATTERN.match(entry.name)}
+    return sorted((name for name, found in times.items() if found), key=lambda name: max(times[name]), reverse=True)
 
 
 def load_grid(name: str, output: Path) -> StrengthGrid:

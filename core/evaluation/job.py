@@ -8,7 +8,7 @@ from typing import Literal
 
 from core.durable import write_json
 from core.errors import UserError
-from core.evaluation.grid import GRID_FILE, GRID_NAME_PATTERN, GridRequest, evaluations_folder
+from core.evaluation.grid import GRID_FILE, GRID_NAME_PATTERN, GridRequest, evaluations_folder, names_with
 from core.evaluation.prompts import Prompt, fill
 from core.evaluation.values import Value
 from core.settings import EvaluationSettings, Settings
@@ -59,17 +59,12 @@ def save_job(job: EvaluationJob, name: str, output: Path) -> None:
 
 def evaluation_names(output: Path) -> list[str]:
     """Names of all evaluations, newest first: also of one that has just begun, or failed before it had a grid."""
-    folder = evaluations_folder(output)
-    if not folder.is_dir():
-        return []
-    kept = {entry.name: [file.stat().st_mtime for file in (entry / GRID_FILE, entry / JOB_FILE) if file.is_file()] for entry in folder.iterdir() if GRID_NAME_PATTERN.match(entry.name)}
-    return sorted((name for name, times in kept.items() if times), key=lambda name: max(kept[name]), reverse=True)
+    return names_with(output, GRID_FILE, JOB_FILE)
 
 
 def begun_last(output: Path) -> str | None:
     """The evaluation that was started or resumed last: the one at work, while one is. A first look is no evaluation of its own."""
-    begun = {name: file.stat().st_mtime for name in evaluation_names(output) if (file := evaluations_folder(output) / name / JOB_FILE).is_file()}
-    return max(begun, key=lambda name: begun[name], default=None)
+    return next(iter(names_with(output, JOB_FILE)), None)
 
 
 def load_job(name: str, output: Path) -> EvaluationJob:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from core.evaluation.prompts import ANGLE_OF_KIND, KINDS_OF_PERSON
 from core.evaluation.values import Measure, PictureScore, not_measured, verdict_above
 from core.identity.faces import ANGLES, Angle
+from core.identity.likeness import FEWEST_AT_ANGLE
 
 EXCELLENT, GOOD, WEAK = 0.85, 0.70, 0.50
 GOOD_FACE_RATE, LEAST_FACE_RATE = 0.95, 0.90
@@ -62,14 +63,14 @@ def measure_angles(scores: Sequence[PictureScore]) -> Measure:
     verdict, detail = verdict_above(share, ANGLE_SHARE, ANGLE_SHARE), f"{weakest}s have likeness {others[weakest]:.2f}, front views {front:.2f}"
     unseen = unseen_angles(scores)
     if unseen and verdict == "good":
-        verdict, detail = "watch", f"fewer than {FEWEST_OF_ANGLE} photos show {' or '.join(f'{angle}s' for angle in unseen)}, so how alike those pictures are cannot be told; {detail}"
+        verdict, detail = "watch", f"fewer than {FEWEST_AT_ANGLE} photos show {' or '.join(f'{angle}s' for angle in unseen)}, so how alike those pictures are cannot be told; {detail}"
     return Measure(name=name, value=share, verdict=verdict, detail=detail, parts=dict(by_angle))
 
 
 def unseen_angles(scores: Sequence[PictureScore]) -> list[Angle]:
     """Angles that were drawn often enough to be judged, and of which there are hardly any photos."""
     seen = {score.angle: score.photos_at_angle for score in of_the_person(scores) if score.photos_at_angle is not None}
-    return [angle for angle in likeness_by_angle(scores) if seen.get(angle, FEWEST_OF_ANGLE) < FEWEST_OF_ANGLE]
+    return [angle for angle in likeness_by_angle(scores) if seen.get(angle, FEWEST_AT_ANGLE) < FEWEST_AT_ANGLE]
 
 
 def likeness_by_angle(scores: Sequence[PictureScore]) -> dict[Angle, float]:

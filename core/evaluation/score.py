@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from core.dataset.captions import class_caption
-from core.dataset.folder import open_dataset
+from core.dataset.folder import captions_of, open_dataset
 from core.dataset.imaging import open_reduced
 from core.durable import write_json
 from core.errors import UserError
@@ -95,8 +95,7 @@ def read_person(request: GridRequest, output: Path, readers: Readers) -> Person:
         except UserError:
             continue
     reader = readers.pictures.faces
-    captions = {sample.name: sample.caption.text for sample in samples if sample.caption}
-    asked_for = frozenset(found.prompt for found in covered(_prompts_of(request), captions, {}, request.trigger_word, request.class_word) if found.photo)
+    asked_for = frozenset(found.prompt for found in covered(_prompts_of(request), captions_of(samples), {}, request.trigger_word, request.class_word) if found.photo)
     if reader is None:
         return Person(tuple(readings), None, readers.faces_reason, held_out, asked_for)
     try:
