@@ -40,7 +40,7 @@ def main() -> int:
     from ui.server.doorway import Doorway
     from ui.server.gate import Gate
     from ui.server.login import Brake
-    from ui.server.serve import Server, secrets_folder, serve
+    from ui.server.serve import Server, catch_signals, secrets_folder, serve
 
     try:
         store = RunStore(Path(resolve("fast", os.environ).settings.run.output))
@@ -51,6 +51,7 @@ def main() -> int:
         sys.stdout, sys.stderr = MaskedStream(sys.stdout, mask), MaskedStream(sys.stderr, mask)
         door = Doorway()
         server = Server(Gate(door, Credentials(token, cookie_secret(secrets)), Brake()), arguments.host, arguments.port)
+        asked = catch_signals()
         server.start()
         # The one place where the token is shown, to whoever may read this log.
         print(f"Identity LoRA Studio: {address(arguments.host, arguments.port, token)}", file=sys.__stdout__, flush=True)
@@ -59,7 +60,7 @@ def main() -> int:
         heartbeat = Heartbeat(claim)
         opening: Future[None] = Future()
         threading.Thread(target=settle, args=(opening, open_studio, door, studio, claim, heartbeat.start), name="opening", daemon=True).start()
-        code = serve(server, opening, studio, lambda: heartbeat.lost)
+        code = serve(server, opening, studio, lambda: heartbeat.lost, asked)
         heartbeat.stop()
         claim.release()
         return code

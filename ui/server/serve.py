@@ -61,13 +61,25 @@ def open_port(host: str, port: int) -> socket.socket:
         raise UserError(f"The address cannot be served: {error.strerror or error}.", f"{host}:{port}", "Choose another port (--port, or the variable PORT), or end what uses this one.") from None
 
 
-def serve(server: Server, opening: Future[None], studio: Studio, lost: Callable[[], str | None]) -> int:
-    """Until SIGINT or SIGTERM: then a running job finishes its step and saves, while the page closes. Returns the exit code.
+def catch_signals() -> threading.Event:
+    """Is set by SIGINT or SIGTERM from now on; a second SIGINT ends the process at once. For the main thread, before anybody is answered."""
+    asked = threading.Event()
+
+    def ask(number: int, _: object) -> None:
+        if asked.is_set() and number == signal.SIGINT:
+            os._exit(130)
+        asked.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask)
+    return asked
+
+
+def serve(server: Server, opening: Future[None], studio: Studio, lost: Callable[[], str | None], asked: threading.Event) -> int:
+    """Until `asked` is set: then a running job finishes its step and saves, while the page closes. Returns the exit code.
 
     `opening` is the studio being built elsewhere; `lost` says who took the folder over, if somebody did. Raises what `opening` raised.
     """
-    asked = threading.Event()
-    _on_signals(asked, studio)
     while not asked.wait(0.2):
         if opening.done():
             opening.result()
@@ -75,6 +87,7 @@ def serve(server: Server, opening: Future[None], studio: Studio, lost: Callable[
             return _leave_for("The server ended by itself; the log above says why.", server, studio)
         if holder := lost():
             return _leave_for(f"Another studio has taken this folder over: {holder}.", server, studio)
+    ask_to_save(studio)
     leave(server, studio)
     return 0
 
@@ -104,17 +117,6 @@ def ask_to_save(studio: Studio) -> None:
         studio.store.stop_request().make("shutdown")
     if studio.captioner.is_busy():
         captions_stop(studio.store).make("shutdown")
-
-
-def _on_signals(asked: threading.Event, studio: Studio) -> None:
-    def ask(number: int, _: object) -> None:
-        if asked.is_set() and number == signal.SIGINT:
-            os._exit(130)
-        asked.set()
-        ask_to_save(studio)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask)
 
 
 def secrets_folder(output: Path) -> Path:
