@@ -174,7 +174,7 @@ def test_a_secret_that_was_copied_with_wide_rights_is_narrowed(tmp_path):
 
 FOREIGN = [
     {"sec-fetch-site": "same-site"}, {"sec-fetch-site": "same-site", "sec-fetch-mode": "cors"}, {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}, {"origin": "https://other-7860.proxy.example.net"}, {"origin": "null"}, {"origin": ""},
-    {"origin": f"https://{HOST}.evil.net"}, {"origin": f"https://evil.net/{HOST}"}, {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}, {"sec-fetch-site": "cross-site", "sec-fetch-dest": "image"},
+    {"origin": f"https://{HOST}.evil.net"}, {"origin": f"https://evil.net/{HOST}"}, {"origin": f"https://evil.net@{HOST}"}, {"origin": f"evil://evil://{HOST}"}, {"origin": HOST}, {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}, {"sec-fetch-site": "cross-site", "sec-fetch-dest": "image"},
 ]  # fmt: skip
 
 
@@ -185,6 +185,13 @@ def test_other_pages_cannot_call_with_the_owners_cookie(running, headers):
         answer = running.ask_as_owner(method, path, headers)
         assert answer.status == 403 and not [name for name, _ in answer.headers if name.lower().startswith("access-control-")], (method, path)
     assert login(running, TOKEN, **headers).status == 403
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://a]b", "https://[::1", "http://a\xbdb", "://", "x" * 5000])
+def test_an_origin_that_is_none_is_refused_and_is_no_fault_of_the_server(running, origin, capfd):
+    """Parsers stumble over it, and what stumbles on a public address fills its log."""
+    answers = [login(running, TOKEN, origin=origin.encode("latin-1")), running.ask_as_owner("GET", "/config", {"origin": origin.encode("latin-1")})]
+    assert [answer.status for answer in answers] == [403, 403] and "Traceback" not in capfd.readouterr().err
 
 
 def test_a_link_from_elsewhere_opens_the_page_and_nothing_else(running):
