@@ -1,5 +1,6 @@
 """The server as a process: up at once, one per folder, gone in under four seconds with everything saved, at home behind any proxy."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -284,3 +285,43 @@ def test_a_client_that_says_nothing_loses_its_connection(running, monkeypatch):
     silent[0].sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
     assert all(connection.recv(10) == b"" for connection in silent)
     assert running.ask("GET", "/healthz").status == 200
+
+
+ASKED = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+# What is sent first, and what goes on coming.
+DRIPS = {
+    "headers of a second request": (ASKED + b"\r\nGET / HTTP/1.1\r\n", b"X: y\r\n"),
+    "a body nobody waits for": (b"POST /config HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n", b"x"),
+    "pieces of such a body": (b"POST /config HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    "a body of an open path": (ASKED + b"Content-Length: 999999999\r\n\r\n", b"x"),
+}
+
+
+@pytest.mark.parametrize(("first", "more"), DRIPS.values(), ids=DRIPS)
+def test_a_client_that_was_answered_and_goes_on_dripping_loses_its_connection(running, monkeypatch, first, more):
+    """uvicorn stops its clock for idle connections with each byte."""
+    monkeypatch.setattr("ui.server.patience.SECONDS_FOR_A_REQUEST", 0.5)
+    with socket.create_connection(("127.0.0.1", running.port), timeout=0.1) as connection:
+        connection.sendall(first)
+        heard, ends = b"", time.monotonic() + 10
+        while time.monotonic() < ends:
+            with contextlib.suppress(TimeoutError):
+                if not (part := connection.recv(4096)):
+                    break
+                heard += part
+            connection.sendall(more)
+    assert heard.startswith(b"HTTP/1.1 ") and time.monotonic() < ends
+
+
+def test_an_answer_that_takes_long_is_not_cut(running, monkeypatch):
+    monkeypatch.setattr("ui.server.patience.SECONDS_FOR_A_REQUEST", 0.3)
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+    connection.request("GET", "/healthz", headers={"host": HOST})
+    assert connection.getresponse().read()
+    connection.request("GET", "/gradio_api/heartbeat/patience", headers={"host": HOST} | running.cookie)
+    assert connection.getresponse().status == 200
+    time.sleep(1)
+    connection.sock.settimeout(0.1)
+    with contextlib.suppress(TimeoutError):
+        assert connection.sock.recv(1), "the server has closed it"
+    connection.close()
