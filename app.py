@@ -45,7 +45,8 @@ def main() -> int:
     try:
         store = RunStore(Path(resolve("fast", os.environ).settings.run.output))
         secrets = secrets_folder(store.root)
-        needs_token = arguments.public or arguments.host not in LOOPBACK
+        # A pod's image brings proxies of its own, which lead the world to loopback.
+        needs_token = arguments.public or arguments.host not in LOOPBACK or bool(os.environ.get("RUNPOD_POD_ID"))
         token = access_token(secrets, os.environ) if needs_token else None
         mask = Mask([token or "", *(os.environ.get(name, "") for name in SECRET_VARIABLES)])
         sys.stdout, sys.stderr = MaskedStream(sys.stdout, mask), MaskedStream(sys.stderr, mask)
@@ -73,7 +74,7 @@ def parsed_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1")
     parser.add_argument("--port", type=int, default=os.environ.get("PORT") or "7860")
-    parser.add_argument("--public", action="store_true", help="ask for the access token on loopback too")
+    parser.add_argument("--public", action="store_true", help="ask for the access token on loopback too; on a rented pod it always is")
     return parser.parse_args()
 
 

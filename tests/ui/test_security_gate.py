@@ -328,6 +328,16 @@ def test_without_a_token_only_the_machines_local_name_is_answered(running, monke
     assert running.ask("GET", "/config", {"host": "localhost:7860", "sec-fetch-site": "cross-site"}).status == 403
 
 
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "x-forwarded-host", "X-Forwarded-Proto", "Forwarded", "Via", "X-Real-IP", "CF-Connecting-IP"])
+def test_without_a_token_nothing_that_a_proxy_passes_on_is_answered(running, monkeypatch, header):
+    """nginx in front calls us localhost, whatever name the world has called."""
+    monkeypatch.setattr(running.gate, "credentials", Credentials(None, SECRET))
+    for method, path in (("GET", "/"), ("GET", "/config"), ("GET", "/lora/anna.safetensors"), ("POST", "/gradio_api/queue/join")):
+        answer = running.ask(method, path, {"host": "localhost:7860", header: "203.0.113.7"})
+        assert answer.status == 403 and "proxy" in answer.text
+    assert running.ask("GET", "/healthz", {"host": "localhost:7860", header: "203.0.113.7"}).status == 200
+
+
 def test_scripts_named_by_their_content_are_kept_by_the_owners_browser_only(running):
     page = running.ask_as_owner("GET", "/").body.decode()
     found = re.findall(r"assets/[\w./-]+-[\w-]{8}\.js", page)

@@ -129,6 +129,13 @@ def test_on_loopback_no_token_is_asked_for(app):
     alone = app(APP_TOKEN="")
     alone.wait_for(503)
     assert alone.ask("/")[0] != 303 and "login#" not in alone.log.read_text()
+    assert alone.ask("/", **{"x-forwarded-for": "203.0.113.7"})[0] == 403
+
+
+def test_on_a_pod_loopback_asks_too_because_its_image_may_lead_the_world_there(app):
+    studio = app(APP_TOKEN="", RUNPOD_POD_ID="abc123def456")
+    studio.wait_for(503)
+    assert studio.ask("/")[0] == 303 and f"http://127.0.0.1:{studio.port}/login#" in studio.log.read_text()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from ui.texts import door as texts
 
 OPEN_PATHS = frozenset({"/healthz"})
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+# What proxies add to a request they pass on. Many also put the local name in place of the one that was called: nginx does so unless it is told otherwise, on the images of rented pods too.
+FORWARDING = frozenset({"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "cf-connecting-ip"})
 # What Gradio serves and this page never asks for: not even the owner's browser may be led there.
 SHUT_PATHS = (
     "/monitoring", "/pwa_icon", "/gradio_api/api", "/gradio_api/call", "/gradio_api/custom_component", "/gradio_api/deep_link", "/gradio_api/dev", "/gradio_api/mcp", "/gradio_api/monitoring", "/gradio_api/openapi.json",
@@ -25,7 +27,7 @@ SHUT_PATHS = (
 
 
 class Gate:
-    """ASGI middleware. Without a token (loopback) it still refuses other origins and other names of this machine."""
+    """ASGI middleware. Without a token (loopback) it still refuses other origins, other names of this machine and what a proxy passes on."""
 
     def __init__(self, app: ASGIApp, credentials: Credentials, brake: Brake) -> None:
         self.app = app
@@ -83,9 +85,9 @@ class Gate:
         return scope["method"] == "GET" and scope["path"] == "/" and connection.headers.get("sec-fetch-dest") == "document"
 
     def _is_known(self, connection: HTTPConnection) -> bool:
-        """Without a token, whoever calls this machine by its local name: a page that makes another name point here gets nothing."""
+        """Without a token, whoever calls this machine by its local name and not through a proxy: a page that makes another name point here gets nothing, and neither does the world."""
         if self.credentials.token is None:
-            return is_local(connection.headers.get("host", ""))
+            return is_local(connection.headers.get("host", "")) and FORWARDING.isdisjoint(connection.headers.keys())
         scheme, _, bearer = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self.credentials.is_token(bearer.strip()):
             return True
