@@ -64,6 +64,7 @@ def undo(dataset: Path) -> str:
         last = _next_undo(_changes(dataset, history))
         if last is None:
             raise Refused("There is nothing to undo.", str(dataset))
+        _check_inside(last, dataset)
         _check_untouched(last)
         _put_all(last, last.before)
         _mark(last, is_undone=True)
@@ -76,6 +77,7 @@ def redo(dataset: Path) -> str:
         first = _next_redo(_changes(dataset, history))
         if first is None:
             raise Refused("There is nothing to redo.", str(dataset))
+        _check_inside(first, dataset)
         _check_untouched(first)
         _put_all(first, first.after)
         _mark(first, is_undone=False)
@@ -148,6 +150,13 @@ def _record(dataset: Path, history: Path, what: str, contents: Mapping[Path, byt
 def _mark(changed: Change, is_undone: bool) -> None:
     record = json.loads((changed.kept / RECORD).read_text(encoding="utf-8"))
     write_json(changed.kept / RECORD, {**record, "is_undone": is_undone})
+
+
+def _check_inside(changed: Change, dataset: Path) -> None:
+    """A record may have come with photos from elsewhere, and then names whatever somebody wished to overwrite."""
+    for file in changed.files:
+        if not file.resolve().is_relative_to(dataset.resolve()):
+            raise Refused(f"'{changed.what}' names a file outside of this dataset, which was left alone.", str(file), f"The studio does not write such a record; delete {changed.kept}.")
 
 
 def _check_untouched(changed: Change) -> None:

@@ -1,5 +1,6 @@
 """Changes are all or none, come back byte for byte, and never cost what somebody else wrote."""
 
+import json
 import os
 
 import pytest
@@ -118,3 +119,21 @@ def test_a_studio_folder_that_is_a_link_is_refused(folder, tmp_path_factory):
     with pytest.raises(Refused, match="is a link"):
         change(folder, "edit", {folder / "a.txt": b"two"})
     assert list(elsewhere.iterdir()) == [] and (folder / "a.txt").read_text() == "one"
+
+
+@pytest.mark.parametrize("named", ["../outside.txt", "link/outside.txt", "ABSOLUTE"])
+@pytest.mark.parametrize("step", [undo, redo])
+def test_a_record_that_came_with_the_photos_writes_nothing_outside_of_them(folder, tmp_path_factory, named, step):
+    """Somebody's photos, with a history of his own making, whose undo would overwrite a file of the machine."""
+    outside = folder.parent / "outside.txt" if named.startswith("..") else tmp_path_factory.mktemp("elsewhere") / "outside.txt"
+    outside.write_text("mine")
+    (folder / "link").symlink_to(outside.parent)
+    planted = folder / ".studio" / "history" / "000001"
+    planted.mkdir(parents=True)
+    record = {"what": "caption of anna", "files": [str(outside) if named == "ABSOLUTE" else named], "is_undone": step is redo}
+    (planted / "change.json").write_text(json.dumps(record))
+    for kept, text in (("0.before", "mine" if step is redo else "theirs"), ("0.after", "theirs" if step is redo else "mine")):
+        (planted / kept).write_text(text)
+    with pytest.raises(Refused) as refused:
+        step(folder)
+    assert outside.read_text() == "mine" and "outside of this dataset" in refused.value.what and str(planted) in refused.value.fix
