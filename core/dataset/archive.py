@@ -24,6 +24,8 @@ MOST_BYTES = 8 << 30
 HIGHEST_RATIO, RATIO_FROM = 100, 1 << 20
 LITTER = frozenset({"thumbs.db", "desktop.ini"})
 IS_ENCRYPTED = 0x1  # ZIP APPNOTE, 4.4.4, bit 0
+# What every system packs. Others (LZMA, BZIP2, ...) bring a decoder each, with faults of its own kinds, and memory that the archive asks for.
+METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 LOCAL_HEADER = 30  # APPNOTE, 4.3.7: bytes in front of the name
 DRIVE = re.compile(r"^[A-Za-z]:")
 CHUNK = 1 << 20
@@ -100,6 +102,8 @@ def _check_member(member: zipfile.ZipInfo, seen: set[str]) -> None:
     seen.add(str(path))
     if member.flag_bits & IS_ENCRYPTED:
         raise UserError("It is encrypted.", raw, "Pack it without a password.")
+    if member.compress_type not in METHODS:
+        raise UserError(f"It is packed in a way that is not read here (method {member.compress_type}).", raw, "Pack it as an ordinary ZIP (Deflate).")
     if suffix in ARCHIVE_SUFFIXES:
         raise UserError("It is an archive inside the archive.", raw, "Unpack it first.")
     if suffix in OTHER_IMAGE_SUFFIXES:

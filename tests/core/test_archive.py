@@ -104,6 +104,19 @@ def test_a_damaged_member_is_named(bring, tmp_path):
     assert names == ["good.png"] and receipts[1].name == "x.zip: bad.png" and "cannot be unpacked" in receipts[1].what
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, 9, 93, 97])
+def test_a_member_that_is_packed_otherwise_is_named_and_its_neighbours_are_taken(bring, tmp_path, method):
+    """LZMA of damaged data ended the whole batch, with photos that had nothing to do with it."""
+    data = bytearray(pack(tmp_path / "x.zip", ("good.png", png()), ("odd.png", png("blue")), ("other.png", png("green"))).read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        place = data.index(mark, data.index(mark) + 4) + offset
+        data[place : place + 2] = method.to_bytes(2, "little")
+    (tmp_path / "x.zip").write_bytes(data)
+    receipts, names = bring(tmp_path / "x.zip")
+    refused = [receipt for receipt in receipts if receipt.outcome == "refused"]
+    assert names == ["good.png", "other.png"] and [receipt.name for receipt in refused] == ["x.zip: odd.png"] and "not read here" in refused[0].what and "Deflate" in refused[0].what
+
+
 def test_members_that_lie_over_each_other_are_a_bomb(bring, tmp_path):
     receipts, names = bring(overlapping(tmp_path / "x.zip"))
     assert names == [] and "lie over each other" in receipts[0].what
