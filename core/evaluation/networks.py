@@ -1,4 +1,4 @@
-"""Loads a network of one's own from a local folder in transformers' format, never from the hub and never a pickle."""
+"""Loads a network of one's own from a local folder in transformers' format, never from the hub, never a pickle and never code that lies beside it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import Any
 import torch
 
 from core.errors import UserError
+
+# Left open, the second is a question in the terminal, and a "y" runs what somebody put into the folder.
+LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,11 @@ def load_network(folder: Path, wanted: Wanted) -> Network:
 
     fix = f"Choose a folder with a {wanted.families} model and its processor files."
     try:
-        kind = transformers.AutoConfig.from_pretrained(folder, local_files_only=True).model_type
+        kind = transformers.AutoConfig.from_pretrained(folder, **LOCAL).model_type
         if not wanted.fits(kind):
             raise UserError(f"This is a {kind} model, not {wanted.families}.", str(folder), fix)
-        processor = getattr(transformers, wanted.processor).from_pretrained(folder, local_files_only=True, backend="pil")
-        model = transformers.AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
+        processor = getattr(transformers, wanted.processor).from_pretrained(folder, **LOCAL, backend="pil")
+        model = transformers.AutoModel.from_pretrained(folder, **LOCAL, use_safetensors=True).eval()
     except (OSError, ValueError) as error:
         raise UserError(f"The network for {wanted.purpose} cannot be loaded: {str(error).splitlines()[0][:200]}", str(folder), fix) from None
     return Network(kind, processor, model.to("cuda" if torch.cuda.is_available() else "cpu"))

@@ -95,7 +95,7 @@ def verify(file: Path, model: Path | None) -> list[Check]:
 def _drawn(file: Path, model: Path) -> list[Check]:
     from diffusers import FluxPipeline
 
-    pipeline = FluxPipeline.from_pretrained(model, local_files_only=True)
+    pipeline = FluxPipeline.from_pretrained(model, use_safetensors=True, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
 
     def draw() -> Tensor:

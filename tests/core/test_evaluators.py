@@ -1,5 +1,7 @@
 """Networks of one's own: tiny random models of the real classes load from folders and measure; what is missing or of another kind is said."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -94,6 +96,18 @@ def test_a_folder_that_is_no_such_model_is_refused_with_the_reason(opener, tmp_p
         opener(tmp_path)
     with pytest.raises(UserError, match="This is a"):
         opener(dino if opener is TextImage else clip)
+
+
+@pytest.mark.parametrize("opener", [TextImage, DinoVectors])
+def test_code_that_lies_beside_a_model_is_never_run_whatever_is_answered(opener, tmp_path, monkeypatch):
+    """transformers asks in the terminal whether to run it."""
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "of-my-own", "auto_map": {"AutoConfig": "own.Own", "AutoModel": "own.Model"}}))
+    (tmp_path / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nfrom transformers import PretrainedConfig\nclass Own(PretrainedConfig):\n    model_type = 'dinov2'\n")
+    asked = []
+    monkeypatch.setattr("builtins.input", lambda *_: asked.append(1) or "y")
+    with pytest.raises(UserError):
+        opener(tmp_path)
+    assert not asked and not (tmp_path / "ran").exists()
 
 
 def test_a_face_network_that_is_missing_or_cannot_run_is_refused(tmp_path):

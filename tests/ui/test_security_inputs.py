@@ -52,6 +52,7 @@ def test_no_shell_is_ever_asked():
         text = file.read_text(encoding="utf-8")
         assert not re.search(r"shell\s*=\s*True|os\.system\(|os\.popen\(|(?<![.\w])(eval|exec)\(|pickle\.load|gr\.load\(|FileExplorer", text), file
         assert all("weights_only=True" in line for line in text.splitlines() if re.search(r"(?<!safetensors\.)torch\.load\(", line)), file
+        assert all("use_safetensors=True" in line for line in text.splitlines() if re.search(r"(?:Model|Pipeline|KL|CLASSES\[.*)\.from_pretrained\((?!\\)", line)), file
 
 
 def test_every_handler_of_the_page_takes_junk_by_its_number_and_nothing_changes(running, capfd, tmp_path, monkeypatch):
