@@ -89,7 +89,7 @@ def read_wish(text: str) -> tuple[str, str, str]:
     """Raises Refused for anything but a small JSON object of texts."""
     try:
         wish = json.loads(text) if len(text) <= LONGEST_WISH else None
-    except ValueError:
+    except (ValueError, RecursionError):
         wish = None
     values = [wish.get(key, "") for key in ("do", "what", "text")] if isinstance(wish, dict) else []
     if not values or not all(isinstance(value, str) for value in values):

@@ -21,7 +21,7 @@ def read_safetensors_header(file: Path) -> tuple[dict[str, Any], dict[str, Any]]
                 raise ValueError("its header length cannot be true")
             header = json.loads(opened.read(length))
         metadata = header.pop("__metadata__", {})
-        if not isinstance(metadata, dict) or not all(isinstance(entry, dict) and isinstance(entry.get("shape"), list) for entry in header.values()):
+        if not isinstance(metadata, dict) or not all(map(_is_weight, header.values())):
             raise ValueError("its header is no list of weights")
     except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise UserError(f"This is not a safetensors file: {error}", str(file), "Only .safetensors files are loaded, never pickles or GGUF.") from None
@@ -50,8 +50,17 @@ def weight_files(folder: Path) -> list[Path]:
     try:
         shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
         return sorted({folder / Path(shard).name for shard in shards})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"The index of the shards cannot be read: {error}", str(index), COPY_AGAIN) from None
+
+
+def _is_weight(entry: Any) -> bool:
+    """A dtype, a shape, and where its bytes begin and end, as the format has it: whoever reads on may rely on these."""
+    return isinstance(entry, dict) and isinstance(entry.get("dtype"), str) and _are_counts(entry.get("shape")) and _are_counts(entry.get("data_offsets")) and len(entry["data_offsets"]) == 2
+
+
+def _are_counts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, int) and value >= 0 for value in values)
 
 
 def _first_bytes(file: Path) -> bytes:

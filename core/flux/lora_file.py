@@ -49,7 +49,7 @@ class LoraFile:
         """What this studio wrote about the run; empty for files of others."""
         try:
             own = json.loads(self.metadata.get(OWN_METADATA, "{}"))
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return own if isinstance(own, dict) else {}
 
@@ -114,7 +114,7 @@ def read_lora_header(path: Path) -> LoraFile:
     header, metadata = read_safetensors_header(path)
     if not header:
         raise UserError("This safetensors file holds no weights.", str(path), fix)
-    foreign = [name for name in header if not KEY_PATTERN.match(name)]
+    foreign = [name for name, entry in header.items() if not KEY_PATTERN.match(name) or len(entry["shape"]) != 2]
     if foreign:
         raise UserError(f"This file has weights that are no FLUX transformer LoRA (first: {str(foreign[0])[:80]}).", str(path), fix)
     rank, encoder_rank = (_rank_of(header, prefix, path) for prefix in (TRANSFORMER_PREFIX, ENCODER_PREFIX))

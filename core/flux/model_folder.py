@@ -150,7 +150,7 @@ def _read_json(file: Path) -> dict[str, Any]:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"This folder is not a FLUX model: {file.name} is missing.", str(file.parent), HOW_TO_GET_ONE) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{file.name} cannot be read: {error}", str(file), COPY_AGAIN) from None
     if not isinstance(content, dict):
         raise UserError(f"{file.name} is not a JSON object.", str(file), COPY_AGAIN)

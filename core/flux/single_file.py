@@ -53,7 +53,7 @@ def _require_names(weights: Mapping[str, Any], file: Path) -> None:
         raise UserError("This is a LoRA, not a base model.", str(file), "To start from its weights, set RESUME_FROM to it; MODEL_PATH takes a base model.")
     if any(name.startswith("transformer_blocks.") for name in weights):
         raise UserError("This is a transformer in diffusers' names, which are read from a folder.", str(file), "Put it into the folder transformer/ of a FLUX.1-dev in diffusers layout, and set MODEL_PATH to that FLUX.1-dev.")
-    if "img_in.weight" not in weights or not any(name.startswith("single_blocks.") for name in weights):
+    if not weights.get("img_in.weight", {}).get("shape") or not any(name.startswith("single_blocks.") for name in weights):
         raise UserError("This file holds no FLUX.1 transformer in Black Forest Labs' names.", str(file), CHOOSE_DEV)
     if not any(name.startswith("guidance_in.") for name in weights):
         raise UserError("This transformer has no guidance embedding: it is FLUX.1-schnell or made from it.", str(file), CHOOSE_DEV)

@@ -16,9 +16,12 @@ from safetensors.torch import load_file, save_file
 from transformers import T5EncoderModel
 
 from core.errors import UserError
+from core.flux.header import require_whole
+from core.flux.lora_check import inspect
+from core.flux.lora_file import read_lora_header
 from core.flux.model_folder import open_model_folder
 from core.flux.models import Hardware, free_memory, load_text_encoders, load_transformer
-from core.flux.single_file import COMFY_PREFIX
+from core.flux.single_file import COMFY_PREFIX, require_flux_dev_file
 from core.flux.weights import file_source, folder_source
 from core.settings import POCKET_FLUX
 from tests.core.base_models import FLUX_DEV_CONFIG, flux_dev_in_their_names, model_of_holes, shapes_of, write_holes
@@ -157,6 +160,49 @@ def test_files_of_other_formats_are_refused_by_their_name(tmp_path, name, words)
         open_model_folder(tmp_path / name)
 
 
+WEIGHT = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
+UNSOUND = {
+    "no dtype": {"dtype": None}, "no offsets": {"data_offsets": None}, "one offset": {"data_offsets": [0]}, "offsets in words": {"data_offsets": [0, "x"]}, "before the begin": {"data_offsets": [-5, -1]},
+    "a shape in words": {"shape": ["a", 2]}, "a shape of nothing": {"shape": [None, 2]}, "a negative shape": {"shape": [-1, 2]}, "no shape": {"shape": None},
+}  # fmt: skip
+
+
+def write_header(file: Path, header: dict) -> Path:
+    raw = json.dumps(header).encode()
+    file.write_bytes(len(raw).to_bytes(8, "little") + raw + bytes(16))
+    return file
+
+
+@pytest.mark.parametrize("name", ["img_in.weight", "transformer.transformer_blocks.0.attn.to_q.lora_A.weight"])
+@pytest.mark.parametrize("entry", UNSOUND.values(), ids=UNSOUND)
+def test_a_header_that_breaks_its_format_is_refused_by_every_reader(tmp_path, name, entry):
+    file = write_header(tmp_path / "x.safetensors", {name: WEIGHT | entry, "single_blocks.0.x": WEIGHT, "guidance_in.x": WEIGHT} if name == "img_in.weight" else {name: WEIGHT | entry})
+    for read in (require_whole, require_flux_dev_file, read_lora_header, inspect):
+        with pytest.raises(UserError):
+            read(file)
+
+
+def test_weights_without_dimensions_are_no_model_and_no_lora(tmp_path):
+    nothing = WEIGHT | {"shape": []}
+    with pytest.raises(UserError, match="no FLUX"):
+        require_flux_dev_file(write_header(tmp_path / "x.safetensors", {"img_in.weight": nothing, "single_blocks.0.x": WEIGHT, "guidance_in.x": WEIGHT}))
+    with pytest.raises(UserError, match="no FLUX"):
+        read_lora_header(write_header(tmp_path / "y.safetensors", {"transformer.transformer_blocks.0.attn.to_q.lora_A.weight": nothing}))
+
+
+def test_json_that_is_nested_without_end_is_a_damaged_file(copied, tmp_path):
+    """Deeper than the interpreter goes, which it answers with an error of its own kind."""
+    deep = '{"a":' * 100_000
+    lora = write_header(tmp_path / "x.safetensors", {"transformer.transformer_blocks.0.attn.to_q.lora_A.weight": WEIGHT, "__metadata__": {"identity_lora_studio": deep}})
+    assert read_lora_header(lora).own == {}
+    for place in ("model_index.json", "vae/config.json", "transformer/config.json", f"transformer/{WEIGHTS}.index.json"):
+        kept = (copied / place).read_text() if (copied / place).exists() else None
+        (copied / place).write_text(deep)
+        with pytest.raises(UserError, match="cannot be read"):
+            open_model_folder(copied)
+        (copied / place).unlink() if kept is None else (copied / place).write_text(kept)
+
+
 def test_a_hub_id_that_was_not_downloaded_says_how_to_get_it(empty_cache):
     with pytest.raises(UserError, match="no download") as raised:
         open_model_folder(Path("black-forest-labs/FLUX.1-Krea-dev"))
@@ -218,6 +264,9 @@ import json, sys
 from pathlib import Path
 import torch
 from core.flux.int8 import quantize_linears
+from core.flux.header import require_whole
+from core.flux.lora_check import inspect
+from core.flux.lora_file import read_lora_header
 from core.flux.model_folder import open_model_folder
 from core.flux.models import Hardware, load_text_encoders, load_transformer
 

@@ -87,7 +87,7 @@ def test_names_of_no_listing_are_refused(acts, kind, what, tmp_path):
     assert not (tmp_path / "output" / ".trash").exists()
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "1", "null", '{"do": 1}', '{"do": "delete", "what": ["anna"]}', '{"do": "no-such-button"}', '{"do": "__class__"}', "x" * (LONGEST_WISH + 1), '{"do":"note","what":"' + "y" * LONGEST_WISH + '"}'])
+@pytest.mark.parametrize("text", ["{", "[]", "1", "null", '{"do": 1}', '{"do": "delete", "what": ["anna"]}', '{"do": "no-such-button"}', '{"do": "__class__"}', "x" * (LONGEST_WISH + 1), '{"do":"note","what":"' + "y" * LONGEST_WISH + '"}', "[" * LONGEST_WISH, '{"do":' * 1500])
 def test_what_is_no_wish_is_refused(acts, text):
     with pytest.raises(UserError):
         acts.grant(text)
