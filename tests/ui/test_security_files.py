@@ -122,6 +122,16 @@ def test_an_uploads_name_never_becomes_a_path_and_what_cannot_be_is_refused_at_o
         (running.root / file).unlink()
 
 
+@pytest.mark.parametrize("more", ['"name": "\\ud800.png"', '"name": "a.png", "modified": 1e400', '"name": "a.png", "modified": NaN', '"name": ["a.png"]', '"name": "<script>.png", "size": "<script>"'])
+def test_an_announcement_that_is_none_is_answered_in_words_and_not_repeated(running, more):
+    """A name that is half a character comes from a disk of Windows; what has no words is tried again and again by the page."""
+    before = running.everything_written()
+    body = f'{{"folder": {json.dumps(str(running.dataset))}, "size": 5, "modified": 1, {more}}}'.encode()
+    answer = running.ask_as_owner("POST", "/uploads", {"content-type": "application/json"}, body)
+    assert answer.status == 422 and "cannot be understood" in answer.json()["what"] and answer.json()["fix"] and "script" not in answer.text
+    assert running.everything_written() == before
+
+
 def test_offsets_lengths_and_folders_are_checked_piece_by_piece(running):
     identity = announce(running, "jump.zip", 10).json()["identity"]
     assert piece(running, identity, 0, b"1234").json() == {"offset": 4}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fastapi
 import gradio as gr
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 
 from ui.layout import build_page
 from ui.server.downloads import CountDownloads
@@ -29,6 +31,7 @@ def build_app(studio: Studio) -> fastapi.FastAPI:
     def healthz() -> dict[str, bool]:
         return {"ok": True}
 
+    app.add_exception_handler(RequestValidationError, _not_understood)
     add_file_routes(app, studio)
     add_upload_routes(app, studio)
     add_script_routes(app)
@@ -43,3 +46,10 @@ def build_app(studio: Studio) -> fastapi.FastAPI:
     page.has_launched = True
     app.add_middleware(CountDownloads, downloads=studio.downloads)
     return app
+
+
+def _not_understood(_: fastapi.Request, error: RequestValidationError) -> fastapi.Response:
+    """In words the page can show. Without what was sent: fastapi repeats it, and stumbles over names that are no text (Windows has such files) and over numbers that are none."""
+    fault = error.errors()[0]
+    what = f"The request cannot be understood: {fault['loc'][-1]}: {fault['msg']}."
+    return JSONResponse({"what": what, "fix": "Reload the page. A file whose name is not valid text has to be renamed first."}, 422)
