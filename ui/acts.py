@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -76,10 +77,10 @@ class Acts:
     def _delete(self, name: str, _: str) -> None:
         self.studio.trash.sweep(time.time())
         self.studio.trash.delete(name)
-        gr.Info(texts.DELETE_SAID.format(name=name, days=DAYS_KEPT), duration=6)
+        gr.Info(escape(texts.DELETE_SAID.format(name=name, days=DAYS_KEPT)), duration=6)
 
     def _undo_delete(self, identity: str, _: str) -> None:
-        gr.Info(texts.UNDO_SAID.format(name=self.studio.trash.undo(identity)), duration=4)
+        gr.Info(escape(texts.UNDO_SAID.format(name=self.studio.trash.undo(identity))), duration=4)
 
     def _empty_trash(self, *_: str) -> None:
         gr.Info(texts.TRASH_GONE.format(count=self.studio.trash.empty()), duration=4)

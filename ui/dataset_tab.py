@@ -98,7 +98,7 @@ class DatasetTab:
     def save(self, folder_name: str, trigger_word: str, picked_text: str, edited: str, text: str) -> list[Any]:
         name = read_edited(edited).name
         if self.keep_typed(folder_name, edited, text):
-            gr.Info(texts.CAPTION_SAVED.format(name=name), duration=3)
+            gr.Info(escape(texts.CAPTION_SAVED.format(name=name)), duration=3)
         return [after_saving(edited, text), *self.show(folder_name, trigger_word)]
 
     def crop(self, folder_name: str, trigger_word: str, picked_text: str, edited: str, text: str, box: str) -> list[Any]:

@@ -65,6 +65,13 @@ def test_names_and_captions_are_shown_as_text(tab, folder):
     assert "<img src=x" not in html and html.count("onerror=alert(1)&gt;") >= 2 and "trigger missing" in html and "no caption" in html
 
 
+def test_the_word_that_a_caption_was_saved_holds_no_markup_of_a_photos_name(tab, folder, monkeypatch):
+    said = []
+    monkeypatch.setattr(gr, "Info", lambda text, **_: said.append(text))
+    tab.save(str(folder), "ohwx", picked(EVIL), typed(EVIL, ""), "ohwx man, in rain")
+    assert caption(folder, EVIL) == "ohwx man, in rain" and len(said) == 1 and "<img" not in said[0] and "&lt;img" in said[0]
+
+
 def test_what_was_typed_is_saved_when_another_photo_is_picked(tab, folder):
     large, text, checks, edited, *_ = tab.pick(str(folder), "ohwx", picked("a"), "", "")
     assert "a.png" in large and text == "ohwx man, a" and read_edited(edited) == Edited(name="a", text=text) and "stands in front" in checks
