@@ -37,7 +37,7 @@ def _known(folder: Path) -> dict[str, str]:
     """Nothing when the record is damaged: then every caption counts as a person's, and none is overwritten unasked."""
     try:
         known = json.loads(machine_file(folder).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return known if isinstance(known, dict) else {}
 

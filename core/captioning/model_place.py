@@ -62,7 +62,7 @@ def kind_of(path: Path) -> Kind:
     """What a folder holds by its config.json. Raises UserError for another model, and for one that wants to run code of its own."""
     try:
         config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"This folder holds no model: {CONFIG} cannot be read ({error}).", str(path), CHOOSE) from None
     if not isinstance(config, dict) or config.get("model_type") not in KINDS:
         raise UserError("This model cannot caption here.", str(path), CHOOSE)

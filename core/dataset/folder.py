@@ -117,7 +117,7 @@ def excluded_names(folder: Path) -> frozenset[str]:
         return frozenset(json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return frozenset()
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise UserError(f"The list of excluded photos cannot be read: {error}.", str(file), "Remove that file and exclude them again.") from None
 
 

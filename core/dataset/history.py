@@ -112,7 +112,7 @@ def _changes(dataset: Path, history: Path) -> list[Change]:
         try:
             record = json.loads((kept / RECORD).read_text(encoding="utf-8"))
             found.append(Change(record["what"], tuple(dataset / file for file in record["files"]), record["is_undone"], kept))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
     return found
 

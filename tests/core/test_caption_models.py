@@ -125,6 +125,9 @@ def test_what_is_no_caption_model_is_refused(florence, tmp_path):
     for words, folder in cases.items():
         with pytest.raises(Refused, match=words):
             open_caption_model(str(folder))
+    nested = changed("nested")
+    (nested / "config.json").write_text('{"a":' * 100_000)  # such a folder must not end the page, which asks each when it lists them
+    assert not is_caption_model(nested)
     assert is_caption_model(florence) and not is_caption_model(cases["cannot caption"]) and not is_caption_model(tmp_path)
 
 

@@ -49,9 +49,10 @@ def test_excluded_photos_stay_on_disk_and_out_of_training(folder):
         exclude(open_dataset(folder), ["../photo1"])
 
 
-def test_a_damaged_list_of_excluded_photos_is_no_empty_list(folder):
+@pytest.mark.parametrize("text", ["[", "[" * 100_000, "3"])
+def test_a_damaged_list_of_excluded_photos_is_no_empty_list(folder, text):
     exclude(open_dataset(folder), ["photo1"])
-    excluded_file(folder).write_text("[")
+    excluded_file(folder).write_text(text)
     with pytest.raises(UserError, match="excluded photos cannot be read"):
         open_dataset(folder)
 

@@ -137,3 +137,12 @@ def test_a_record_that_came_with_the_photos_writes_nothing_outside_of_them(folde
     with pytest.raises(Refused) as refused:
         step(folder)
     assert outside.read_text() == "mine" and "outside of this dataset" in refused.value.what and str(planted) in refused.value.fix
+
+
+@pytest.mark.parametrize("record", ["", "{", "[]", '{"what": "x"}', '{"a":' * 100_000, '{"what": "x", "files": [1], "is_undone": false}'])
+def test_a_record_that_cannot_be_read_hides_its_change_and_no_other(folder, record):
+    change(folder, "caption a", {folder / "a.txt": b"two"})
+    planted = folder / ".studio" / "history" / "000002"
+    planted.mkdir()
+    (planted / "change.json").write_text(record)
+    assert next_steps(folder) == ("caption a", None) and undo(folder) == "caption a" and contents(folder)["a.txt"] == b"one"
