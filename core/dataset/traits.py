@@ -35,13 +35,15 @@ WHITE = r"[-\s]+"
 ON_THE_FACE = r"(?:\s+(?:on|above|below|under|near|across|around)\s+(?:(?:the|his|her|their)\s+)?(?:\w+\s+)?(?:face|forehead|brow|eyebrow|eye|nose|cheek|lip|mouth|chin|neck)s?\b)?"
 DECADES = "teens|twenties|thirties|forties|fifties|sixties|seventies|eighties|[2-8]0s"
 NUMBER = r"(?:[1-9]\d|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty)(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?)"
-NEGATED = re.compile(r"\b(?:no|not|without)\b\W+(?:\w+\W+){0,2}$")
-BESIDE = re.compile(r"\b(?:with|and|beside|by|near|behind|to|at|from|for|against|between|opposite|like|as)\W+(?:(?:an?|the|his|her|their|another|other|two|three|some|many|several)\W+)?(?:\w+\W+){0,1}$")
+# Characters before a trait in which the next four patterns look; they span ten words at most.
+REACH = 300
+NEGATED = re.compile(r"\b(?:no|not|without)\b\W+(?:\w+\W+){0,2}$", re.IGNORECASE)
+BESIDE = re.compile(r"\b(?:with|and|beside|by|near|behind|to|at|from|for|against|between|opposite|like|as)\W+(?:(?:an?|the|his|her|their|another|other|two|three|some|many|several)\W+)?(?:\w+\W+){0,1}$", re.IGNORECASE)
 # A portrait that somebody stands before shows somebody else; 'a portrait of an old man' is how captions begin.
 DEPICTED = re.compile(
-    r"\b(?:(?:statue|sculpture|bust|figurine|painting|mural|poster)|(?:before|beside|behind|near|by|under|at|with|holding)\W+(?:an?|the)\W+(?:\w+\W+)?(?:portrait|picture|photo|photograph|drawing))\s+of\W+(?:\w+\W+){0,2}$"
+    r"\b(?:(?:statue|sculpture|bust|figurine|painting|mural|poster)|(?:before|beside|behind|near|by|under|at|with|holding)\W+(?:an?|the)\W+(?:\w+\W+)?(?:portrait|picture|photo|photograph|drawing))\s+of\W+(?:\w+\W+){0,2}$", re.IGNORECASE
 )
-ANIMALS = re.compile(r"\b(?:cat|kitten|dog|puppy|horse|pony|owl|parrot|rabbit|doll|puppet|mannequin)s?\W+(?:with|has|having)\W+(?:\w+\W+){0,3}$")
+ANIMALS = re.compile(r"\b(?:cat|kitten|dog|puppy|horse|pony|owl|parrot|rabbit|doll|puppet|mannequin)s?\W+(?:with|has|having)\W+(?:\w+\W+){0,3}$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -56,13 +58,13 @@ class Trait:
 def traits_in(text: str) -> tuple[Trait, ...]:
     """Traits a caption claims, in their order; 'black hat and brown coat' is not hair, 'without blond hair' claims nothing."""
     found = [(match.start(), Trait(kind, value, match.group().strip())) for kind, value, pattern in _patterns() for match in re.finditer(pattern, text, re.IGNORECASE)]
-    return tuple(trait for start, trait in sorted(found, key=lambda item: item[0]) if not _is_denied(trait, text[:start].lower()))
+    return tuple(trait for start, trait in sorted(found, key=lambda item: item[0]) if not _is_denied(trait, text, start))
 
 
 def gender_of_person(text: str) -> str:
     """'man', 'woman' or '': the first one named that is not somebody beside the person. It is the class word's matter, no trait, but captions must agree on it."""
     found = sorted((match.start(), value) for value, words in GENDERS.items() for match in re.finditer(rf"\b(?:{words})\b", text, re.IGNORECASE))
-    return next((value for start, value in found if not (DEPICTED.search(text[:start].lower()) or BESIDE.search(text[:start].lower()))), "")
+    return next((value for start, value in found if not (_ends_before(DEPICTED, text, start) or _ends_before(BESIDE, text, start))), "")
 
 
 def without_traits(text: str) -> str:
@@ -83,10 +85,15 @@ def without_traits(text: str) -> str:
     return re.sub(r"\s*,(?:\s*,)*", ",", re.sub(r"\s+", " ", text)).strip(" ,")
 
 
-def _is_denied(trait: Trait, before: str) -> bool:
+def _is_denied(trait: Trait, text: str, start: int) -> bool:
     """Whether the words before a trait say that it is absent, or somebody else's: a trait before 'man' belongs to whoever that is."""
-    is_beside = trait.kind in ("age", "origin") and BESIDE.search(before)
-    return bool(NEGATED.search(before) or DEPICTED.search(before) or ANIMALS.search(before) or is_beside)
+    patterns = (NEGATED, DEPICTED, ANIMALS, BESIDE) if trait.kind in ("age", "origin") else (NEGATED, DEPICTED, ANIMALS)
+    return any(_ends_before(pattern, text, start) for pattern in patterns)
+
+
+def _ends_before(pattern: re.Pattern[str], text: str, start: int) -> bool:
+    """From nearby only: with the whole text in front of each trait, a text full of them takes minutes."""
+    return pattern.search(text, max(0, start - REACH), start) is not None
 
 
 def _patterns() -> Iterator[tuple[str, str, str]]:
