@@ -48,7 +48,7 @@ def open_reduced(file: Path, side: int) -> tuple[Image.Image, tuple[int, int]]:
     with opened(file) as image:
         full = image.size
         scale = min(1.0, side / max(full))
-        image.draft(None, (round(full[0] * scale), round(full[1] * scale)))
+        image.draft(None, (max(1, round(full[0] * scale)), max(1, round(full[1] * scale))))  # a strip has a side that rounds to nothing
         image.load()  # Before the orientation: reading that of a PNG decodes it, forgives what is damaged, and then nobody sees it.
         sideways = orientation(image) in SIDEWAYS
         reduced = upright(image)

@@ -104,6 +104,15 @@ def test_a_thumbnail_is_small_and_webp(tmp_path):
     assert image.format == "WEBP" and image.size == (100, 50)
 
 
+@pytest.mark.parametrize("size", [(3000, 5), (5, 3000), (16_000, 1), (1, 1)])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_a_strip_whose_short_side_rounds_to_nothing_has_a_thumbnail(tmp_path, size, suffix):
+    file = tmp_path / f"strip{suffix}"
+    Image.new("RGB", size, "red").save(file)
+    reduced, full = open_reduced(file, 256)
+    assert full == size and min(reduced.size) >= 1 and max(reduced.size) <= 256 and thumbnail(file, 64)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_orientation_is_turned_as_pil_turns_it(tmp_path, orientation):
     marked = gradient()
