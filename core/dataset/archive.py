@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import mmap
 import re
 import stat
@@ -18,6 +19,7 @@ from core.errors import Refused, UserError
 
 ARCHIVE_SUFFIXES = frozenset({".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"})
 MOST_MEMBERS = 5000
+LONGEST_LIST = 32 << 20  # bytes of the archive's own list of its files: 6 KB for each of so many
 LARGEST_PHOTO = 256 << 20  # bytes; a 16-bit PNG of 40 megapixels is smaller
 MOST_BYTES = 8 << 30
 # Photos are packed already: ZIP makes them a few percent smaller. Small files may shrink as they like.
@@ -37,11 +39,7 @@ def unpack(archive: Path, name: str, workplace: Path) -> Iterator[Arrival | Rece
     Raises Refused for an archive of which nothing can be trusted, OSError when the disk is full.
     """
     _check_count(archive)
-    try:
-        opened = zipfile.ZipFile(archive)
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
-        raise Refused(f"It is no ZIP archive, or a damaged one ({error}).", name, "Pack the photos again as ZIP, or drop them as they are.") from None
-    with opened:
+    with _Modest(io.FileIO(archive)) as file, _opened(file, name) as opened:
         members = [member for member in opened.infolist() if not _is_litter(member)]
         _check_whole(opened, members, name)
         seen: set[str] = set()
@@ -55,6 +53,22 @@ def unpack(archive: Path, name: str, workplace: Path) -> Iterator[Arrival | Rece
                 yield refusal(arrival, error)
             finally:
                 arrival.file.unlink(missing_ok=True)
+
+
+class _Modest(io.BufferedReader):
+    """Gives no more at once than a list of files may have: zipfile reads that list whole, as long as the archive says it is, and so gigabytes of nothing."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is not None and size > LONGEST_LIST:
+            raise zipfile.BadZipFile("its list of files is too long")
+        return super().read(size)
+
+
+def _opened(file: _Modest, name: str) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
+        raise Refused(f"It is no ZIP archive, or a damaged one ({error}).", name, "Pack the photos again as ZIP, or drop them as they are.") from None
 
 
 def _check_count(archive: Path) -> None:

@@ -1,4 +1,6 @@
 import random
+import struct
+import tracemalloc
 import zipfile
 
 import pytest
@@ -139,6 +141,22 @@ def test_too_many_members_are_refused_before_the_list_is_read(bring, tmp_path, m
     monkeypatch.setattr(archive_module.zipfile, "ZipFile", None)
     receipts, names = bring(tmp_path / "x.zip")
     assert names == [] and "more than 5000 files" in receipts[0].what
+
+
+def test_a_list_of_files_as_long_as_the_archive_is_not_read(bring, tmp_path):
+    """The archive says that nearly all of it is its list; zipfile took as much memory as that."""
+    size = 1 << 28
+    with open(tmp_path / "x.zip", "wb") as file:
+        file.truncate(size)
+        file.seek(size)
+        file.write(struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, size, 0, 0))
+    tracemalloc.start()
+    try:
+        receipts, names = bring(tmp_path / "x.zip")
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+    assert names == [] and "too long" in receipts[0].what
 
 
 def test_sizes_are_limited_one_by_one_and_together(bring, tmp_path, monkeypatch):
