@@ -48,6 +48,11 @@ def write_atomic(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def is_text(text: str) -> bool:
+    """False for what cannot be written as UTF-8: half a character, and bytes of a file name that are none, which Python spells as lone surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def write_if_possible(path: Path, data: bytes) -> bool:
     """Write what only spares work later. False where the disk refuses: that costs the second look its speed, nothing else."""
     try:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
+from core.durable import is_text
 from core.errors import UserError
 
 POCKET_FLUX = "presets/pocket-flux"
@@ -27,6 +28,15 @@ def setting(default: Any, title: str, help: str, variable: str | None = None, pl
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_sent(cls, value: Any) -> Any:
+        """Half a character (a lone surrogate) fits into a run's record, but into no answer: it would end every look at that run."""
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and not is_text(text):
+                raise ValueError("it holds half a character, such as a cut emoji; delete it and write it again")
+        return value
 
 
 class RunSettings(Section):

@@ -12,6 +12,7 @@ from pathlib import Path
 from core.dataset.captions import Caption, read_caption
 from core.dataset.clean import unread_format
 from core.dataset.names import studio_folder
+from core.durable import is_text
 from core.errors import Refused, UserError
 from core.settings import DatasetSettings, RegularizationSettings
 
@@ -153,7 +154,7 @@ def _usable_files(folder: Path, root: Path, problems: list[Problem]) -> list[Pat
             continue
         if _leads_out(file, root):
             problems.append(Problem(file, "It is a link that leads out of the dataset.", "Copy the file itself."))
-        elif not _is_text(file.name):
+        elif not is_text(file.name):
             shown = file.name.encode("utf-8", "replace").decode()
             problems.append(Problem(file.with_name(shown), "Its name is not valid text.", "Rename it in plain letters."))
         else:
@@ -182,7 +183,7 @@ def _strays(folder: Path, images_folder: Path, captions_folder: Path, names: set
     for place in dict.fromkeys((folder, images_folder)):
         for file in _listing(place):
             suffix = file.suffix.lower()
-            if file.name.startswith(".") or not _is_text(file.name) or not file.is_file():
+            if file.name.startswith(".") or not is_text(file.name) or not file.is_file():
                 continue
             if place != images_folder and suffix in IMAGE_SUFFIXES | OTHER_IMAGE_SUFFIXES:
                 strays.append(Problem(file, f"Photos are looked for in {images_folder.name}/ only.", f"Move it into {images_folder.name}/."))
@@ -212,11 +213,6 @@ def _listing(folder: Path) -> list[Path]:
 
 def _leads_out(path: Path, root: Path) -> bool:
     return not path.resolve().is_relative_to(root.resolve())
-
-
-def _is_text(name: str) -> bool:
-    """False for bytes that are no UTF-8, which Python spells as lone surrogates."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

@@ -69,6 +69,14 @@ def test_a_run_name_that_could_lead_elsewhere_is_refused(name):
         parse_settings({"run.name": name})
 
 
+@pytest.mark.parametrize(("key", "value"), [("sampling.prompts", ("fine", "half \ud83d")), ("regularization.folder", "data/\udc00"), ("run.warm_start", "\ud800")])
+def test_half_a_character_is_refused_wherever_text_stands(key, value):
+    with pytest.raises(UserError) as refused:
+        parse_settings({key: value})
+    assert "half a character" in refused.value.what and key in refused.value.what and str(refused.value).encode()
+    assert parse_settings({"sampling.prompts": ("a whole one \U0001f600", "ö", "שלום")}).sampling.prompts[0].endswith("\U0001f600")
+
+
 def test_a_setting_without_effect_warns():
     assert any("no effect" in text for text in warnings_of(parse_settings({"optimizer.lr_scheduler": "constant"})))
     assert any("not shorter" in text for text in warnings_of(parse_settings({"train.steps": 50, "optimizer.warmup_steps": 60})))

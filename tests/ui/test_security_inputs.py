@@ -112,6 +112,17 @@ def _texts(value):
         yield from _texts(inner)
 
 
+def test_half_a_character_is_refused_in_words_through_every_button_and_nothing_changes(running):
+    """A run with one in its prompts ended the page's clock for past runs for good: no answer can hold it."""
+    before, config = running.everything_written(), running.config()
+    texts = {component["id"] for component in config["components"] if component["type"] == "textbox"}
+    buttons = [button for button in handlers(running, "click") if texts & set(button["inputs"])]
+    calls = [(button["id"], ["a \ud800 b" if identity in texts else value for identity, value in zip(button["inputs"], _first_values(config, button), strict=True)]) for button in buttons]
+    errors = [record.get("output", record).get("error") for record in running.call_many(calls)]
+    assert len(calls) >= 15 and all(error and "half a character" in error and "a ? b" in error for error in errors), errors
+    assert running.everything_written() == before and running.studio.store.holder() is None
+
+
 def test_a_caption_of_a_megabyte_or_of_no_text_takes_nothing_down(running):
     caption, config = running.dataset / "photo-1.txt", running.config()
     loads = [dependency for dependency in config["dependencies"] if dependency["targets"][0][1] == "load"]
