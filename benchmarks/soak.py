@@ -27,7 +27,7 @@ from tests.ui.running import HOST, RunningStudio, start_studio
 
 SECONDS_PER_STEP = 2
 SECONDS_PER_TAB = 300
-TICKS_PER_CALL = 60  # each call of the clocks stands for so many: what they do for an unchanged log is measured by the rest
+SECONDS_PER_CALL = 60  # the tab that comes and goes asks once a minute, the one that stays after every step: between two steps a tick finds nothing new
 HOUR = 3600
 
 
@@ -107,11 +107,12 @@ class Day:
         self._comes = Tab(running, "comes0")
 
     def go_on(self, seconds: int) -> None:
-        for _ in range(seconds // TICKS_PER_CALL):
-            self._write()
-            self._stays.tick()
+        for _ in range(seconds // SECONDS_PER_CALL):
+            for step in range(self.second // SECONDS_PER_STEP, (self.second + SECONDS_PER_CALL) // SECONDS_PER_STEP):
+                self._write(step)
+                self._stays.tick()
             self._comes.tick()
-            self.second += TICKS_PER_CALL
+            self.second += SECONDS_PER_CALL
             if self.second % SECONDS_PER_TAB == 0:
                 self._comes.leave()
                 self._comes = Tab(self.running, f"comes{self.second}")
@@ -127,14 +128,13 @@ class Day:
         self._stays.tick()
         return {"log_mib": round(self.run.log.file.stat().st_size / 2**20, 2), "clocks_ms": round(1000 * (time.perf_counter() - began), 1)}
 
-    def _write(self) -> None:
+    def _write(self, step: int) -> None:
         log = self.run.log
-        for step in range(self.second // SECONDS_PER_STEP, (self.second + TICKS_PER_CALL) // SECONDS_PER_STEP):
-            log.append(StepDone(step=step + 1, loss=0.4, learning_rate=1e-4, grad_norm=0.1, seconds=2.0, memory_gib=20.0))
-            if step % 50 == 0:
-                log.append(FixedNoiseLoss(step=step + 1, loss=0.4, held_out=0.41))
-            if step % 250 == 0:
-                log.append(ImageSaved(step=step + 1, prompt="a person", strength=1.0, seed=1, file=f"samples/anna/step-{step:06d}-0.webp"))
+        log.append(StepDone(step=step + 1, loss=0.4, learning_rate=1e-4, grad_norm=0.1, seconds=2.0, memory_gib=20.0))
+        if step % 50 == 0:
+            log.append(FixedNoiseLoss(step=step + 1, loss=0.4, held_out=0.41))
+        if step % 250 == 0:
+            log.append(ImageSaved(step=step + 1, prompt="a person", strength=1.0, seed=1, file=f"samples/anna/step-{step:06d}-0.webp"))
 
 
 def held() -> dict[str, int]:

@@ -125,7 +125,7 @@ def _html(studio: Studio, dataset_folder: str, view: RunView, report: AnalysisRe
         done = f" {view.phase_done} of {view.phase_total}" if view.phase_total else ""
         return f'<div class="verdict" role="status">{escape(view.phase)}{done}</div>'
     if report is None:
-        return nothing_yet(texts.NOT_YET)
+        return nothing_yet(texts.NOT_YET, texts.LOOKED_FOR)
     try:
         samples = {sample.name: sample for sample in open_dataset(Path(dataset_folder)).samples}
     except UserError:

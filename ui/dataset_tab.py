@@ -80,7 +80,7 @@ class DatasetTab:
         try:
             dataset = opened(self.studio, folder_name)
         except UserError as error:
-            return [nothing_yet(error.what), error.fix, *undo_and_redo(Path(folder_name) if folder_name in self.studio.listing("dataset") else None)]
+            return [nothing_yet(f"{error.what} {error.fix}"), "", *undo_and_redo(Path(folder_name) if folder_name in self.studio.listing("dataset") else None)]
         report, analyzed = kept_report(folder_name, self.studio.store)
         return [photo_grid(dataset, trigger_word, report, analyzed), summary_of(dataset), *undo_and_redo(dataset.folder)]
 

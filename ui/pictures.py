@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from urllib.parse import quote, urlencode
 
@@ -19,8 +20,9 @@ def table_width(columns: int) -> str:
     return f"min-width:{88 * columns}px;max-width:{230 * columns}px"
 
 
-def nothing_yet(text: str) -> str:
-    return NOTHING.format(escape(text))
+def nothing_yet(text: str, points: Sequence[str] = ()) -> str:
+    listed = "".join(f"<li>{escape(point)}</li>" for point in points)
+    return NOTHING.format(escape(text) + (f"<br><ul>{listed}</ul>" if listed else ""))
 
 
 def photo_address(folder: str, sample: Sample, side: int) -> str:

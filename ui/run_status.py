@@ -10,7 +10,7 @@ from core.pace import duration, silence_words
 from core.runs import Run
 from ui.likeness_view import early_html
 from ui.palette import PLOT
-from ui.run_view import MOST_PLOT_POINTS, RunView, plot_points
+from ui.run_view import RunView, plot_points
 from ui.texts import training as texts
 
 
@@ -28,14 +28,13 @@ def plot_frame(view: RunView) -> pd.DataFrame:
 
 def legend_html(view: RunView) -> str:
     """Names and colours of the curves that are drawn; the plot's own legend does not wrap, and is cut off on a phone."""
-    drawn = {"step": view.losses, "smoothed": view.losses, "fixed": view.fixed_losses, "held_out": view.held_out_losses}
+    drawn = {"step": view.losses.points, "smoothed": view.losses.points, "fixed": view.fixed_losses, "held_out": view.held_out_losses}
     keys = "".join(f'<span><i style="background: {PLOT[curve]}"></i>{curve}</span>' for name, curve in texts.CURVES.items() if drawn[name])
     return f'<p class="curves">{texts.PLOTS["loss"]}: {keys}</p>' if keys else ""
 
 
 def rate_frame(view: RunView) -> pd.DataFrame:
-    stride = -(-len(view.learning_rates) // MOST_PLOT_POINTS) or 1
-    return pd.DataFrame(view.learning_rates[::stride], columns=["step", "learning rate"]).astype({"step": "int64", "learning rate": "float64"})
+    return pd.DataFrame(view.learning_rates.points, columns=["step", "learning rate"]).astype({"step": "int64", "learning rate": "float64"})
 
 
 def status_html(run: Run, view: RunView, state: str, stopping: bool, holder: str | None, quiet: float | None) -> str:
@@ -55,8 +54,8 @@ def _facts(view: RunView, state: str) -> list[str]:
         facts.append(texts.FACTS["speed"].format(seconds=view.seconds_per_step))
     if state == "running" and view.seconds_left is not None:
         facts.append(texts.FACTS["left"].format(time=duration(view.seconds_left)))
-    if view.losses:
-        facts.append(texts.FACTS["loss"].format(loss=view.losses[-1][1]))
+    if view.losses.newest:
+        facts.append(texts.FACTS["loss"].format(loss=view.losses.newest[1]))
     if view.memory_gib:
         facts.append(texts.FACTS["memory"].format(gib=view.memory_gib))
     if state in ("finished", "stopped"):

@@ -10,17 +10,18 @@ from dataclasses import dataclass, field
 from core.events import CheckpointSaved, FixedNoiseLoss, ImageSaved, LikenessMeasured, Phase, ReportSaved, RunEvent, RunFailed, RunFinished, RunStarted, RunStopped, StepDone, StoppedEarly, Warned
 from core.pace import silence
 from core.signs import level_of
+from ui.curve import Curve
 from ui.texts import training as texts
 
 SPEED_WINDOW = 20
-MOST_PLOT_POINTS = 400
 SMOOTHING = 0.9
 
 
 @dataclass
 class RunView:
     """`state` is new, running, finished, stopped, interrupted or failed, as far as the log tells; who asks knows whether anybody still writes it.
-    `warning` is the newest since a checkpoint was saved: that there is no room for one must not stand in the log alone."""
+    `warning` is the newest since a checkpoint was saved: that there is no room for one must not stand in the log alone.
+    Points are (step, loss, smoothed loss) in `losses` and (step, rate) in `learning_rates`."""
 
     state: str = "new"
     phase: str = ""
@@ -28,13 +29,13 @@ class RunView:
     phase_total: int = 0
     step: int = 0
     steps: int = 0
-    losses: list[tuple[int, float]] = field(default_factory=list)
+    losses: Curve = field(default_factory=Curve)
     fixed_losses: list[tuple[int, float]] = field(default_factory=list)
     held_out_losses: list[tuple[int, float]] = field(default_factory=list)
     likenesses: list[LikenessMeasured] = field(default_factory=list)
     recent_seconds: list[float] = field(default_factory=list)
     learning_rate: float = 0.0
-    learning_rates: list[tuple[int, float]] = field(default_factory=list)
+    learning_rates: Curve = field(default_factory=Curve)
     memory_gib: float = 0.0
     images: list[ImageSaved] = field(default_factory=list)
     log: list[tuple[str, str]] = field(default_factory=list)
@@ -73,7 +74,7 @@ def extend(view: RunView, events: Sequence[RunEvent]) -> None:
 
 def frozen(view: RunView) -> RunView:
     """As it is now: it stays so when the view is extended."""
-    return RunView(**{name: list(value) if isinstance(value, list) else value for name, value in vars(view).items()})
+    return RunView(**{name: value.copy() if isinstance(value, (list, Curve)) else value for name, value in vars(view).items()})
 
 
 def _apply(view: RunView, event: RunEvent) -> None:
@@ -90,10 +91,10 @@ def _apply(view: RunView, event: RunEvent) -> None:
             view.phase, view.phase_done, view.phase_total = event.what, event.done, event.total
         case StepDone():
             view.phase, view.step = "Training", event.step
-            view.losses.append((event.step, event.loss))
+            view.losses.add(event.step, event.loss, _smoothed(view, event.loss))
             view.recent_seconds = [*view.recent_seconds[1 - SPEED_WINDOW :], event.seconds]
             view.learning_rate, view.memory_gib = event.learning_rate, event.memory_gib
-            view.learning_rates.append((event.step, event.learning_rate))
+            view.learning_rates.add(event.step, event.learning_rate)
             if event.step % 10 == 0 or event.step == 1:
                 _say(view, event, texts.LOG_STEP.format(step=event.step, loss=event.loss, rate=event.learning_rate, norm=event.grad_norm, seconds=event.seconds))
         case FixedNoiseLoss():
@@ -140,13 +141,11 @@ def likeness_words(measured: LikenessMeasured) -> str:
     return texts.LIKENESS_KNOWN.format(mean=measured.mean, level=level_of(measured.mean)) + seen
 
 
+def _smoothed(view: RunView, loss: float) -> float:
+    return SMOOTHING * view.losses.newest[2] + (1 - SMOOTHING) * loss if view.losses.newest else loss
+
+
 def plot_points(view: RunView) -> list[tuple[int, float, str]]:
-    """(step, loss, series) with series raw, smoothed, fixed noise and held out; long runs are thinned to a bounded number of points."""
-    points = []
-    stride = -(-len(view.losses) // MOST_PLOT_POINTS) or 1
-    mean = None
-    for number, (step, loss) in enumerate(view.losses):
-        mean = loss if mean is None else SMOOTHING * mean + (1 - SMOOTHING) * loss
-        if number % stride == 0 or number == len(view.losses) - 1:
-            points += [(step, loss, texts.CURVES["step"]), (step, mean, texts.CURVES["smoothed"])]
-    return points + [(step, loss, texts.CURVES["fixed"]) for step, loss in view.fixed_losses] + [(step, loss, texts.CURVES["held_out"]) for step, loss in view.held_out_losses]
+    """(step, loss, series) with series raw, smoothed, fixed noise and held out; the first two of a long run are thinned."""
+    each = [(step, value, texts.CURVES[name]) for step, loss, mean in view.losses.points for name, value in (("step", loss), ("smoothed", mean))]
+    return each + [(step, loss, texts.CURVES["fixed"]) for step, loss in view.fixed_losses] + [(step, loss, texts.CURVES["held_out"]) for step, loss in view.held_out_losses]

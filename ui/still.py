@@ -1,4 +1,8 @@
-"""Answers that leave a component as it is cost nothing: Gradio would make that component anew for each of them, forty a second for an open tab."""
+"""Gradio's page, with two of its habits mended for a tab that is open for hours.
+
+Gradio makes a component anew for each answer that leaves it as it is, forty a second for an open tab. And a component that was made anew has a number of its own, under which it is kept a second time when it is
+read as an input: a list that changes each second and is asked for each second filled the memory of its page load.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,12 @@ class StillBlocks(gr.Blocks):
     """Gradio's page; what a handler skips is passed by, everything else goes Gradio's way."""
 
     async def postprocess_data(self, block_fn: BlockFunction, predictions: list | dict, state: SessionState | None) -> list[Any]:
+        answers = await self._without_skipped(block_fn, predictions, state)
+        for output in block_fn.outputs if state is not None else ():
+            state.blocks_config.blocks.get(output._id, output)._id = output._id
+        return answers
+
+    async def _without_skipped(self, block_fn: BlockFunction, predictions: list | dict, state: SessionState | None) -> list[Any]:
         outputs = block_fn.outputs
         if not isinstance(predictions, list | tuple) or len(predictions) != len(outputs) or len(outputs) < 2 or block_fn.batch or block_fn.is_validator_function:
             return await super().postprocess_data(block_fn, predictions, state)

@@ -216,7 +216,7 @@ def _drawn_lately(key: tuple, seen: tuple) -> bool:
 
 def _plots(view: RunView) -> list[Any]:
     return [
-        gr.update(value=plot_frame(view), visible=True) if view.losses else gr.update(visible=False),
+        gr.update(value=plot_frame(view), visible=True) if view.losses.newest else gr.update(visible=False),
         gr.update(value=likeness_frame(view), visible=True) if any(measured.step for measured in view.likenesses) else gr.update(visible=False),
-        gr.update(value=rate_frame(view), visible=True) if view.losses else gr.update(visible=False),
+        gr.update(value=rate_frame(view), visible=True) if view.losses.newest else gr.update(visible=False),
     ]

@@ -51,7 +51,7 @@ def test_of_the_steps_only_the_newest_is_kept_in_its_place_and_all_are_in_the_fo
         log.append(event)
         seen, view = reader.look(log)
     assert [getattr(event, "step", event.kind) for event in seen] == ["phase", "phase", 3, "finished"]
-    assert view == fold(log.read()[0]) and len(view.losses) == 3
+    assert view == fold(log.read()[0]) and len(view.losses.points) == 3
 
 
 def test_only_the_logs_that_were_asked_for_last_are_kept(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from core.events import CheckpointSaved, FixedNoiseLoss, ImageSaved, Phase, Repo
 from core.runs import RunStore
 from core.settings import parse_settings
 from tests.core.logs import likeness
+from ui.curve import MOST_POINTS
 from ui.likeness_view import early_html, likeness_frame, likeness_html
 from ui.palette import PLOT
 from ui.run_status import legend_html, rate_frame, status_html
-from ui.run_view import MOST_PLOT_POINTS, RunView, fold, plot_points
+from ui.run_view import RunView, fold, plot_points
 
 ONE_OF_EACH = [
     Phase(what="Encoding", done=1, total=3), RunStarted(job="train", name="a", steps=10), StepDone(step=1, loss=2.0, learning_rate=1e-4, grad_norm=0.5, seconds=0.5, memory_gib=1.5),
@@ -100,9 +101,9 @@ def test_an_early_stop_says_what_it_kept_and_saved():
 
 
 def test_the_learning_rate_is_a_curve_of_its_own_thinned_like_the_others():
-    steps = [StepDone(step=step, loss=0.5, learning_rate=step * 1e-6, grad_norm=1.0, seconds=1.0, memory_gib=1.0) for step in range(1, 2 * MOST_PLOT_POINTS + 1)]
+    steps = [StepDone(step=step, loss=0.5, learning_rate=step * 1e-6, grad_norm=1.0, seconds=1.0, memory_gib=1.0) for step in range(1, 2 * MOST_POINTS + 1)]
     frame = rate_frame(fold(steps))
-    assert len(frame) == MOST_PLOT_POINTS and all(rate == pytest.approx(step * 1e-6) for step, rate in frame.values)
+    assert 1 < len(frame) <= MOST_POINTS and frame["step"].iloc[-1] == 2 * MOST_POINTS and all(rate == pytest.approx(step * 1e-6) for step, rate in frame.values)
     assert list(rate_frame(fold([])).dtypes.astype(str)) == ["int64", "float64"]
 
 

@@ -53,6 +53,20 @@ def test_a_skipped_component_is_not_made_anew(page):
     assert state[page.outputs[2]._id] is not page.outputs[2] and list(changed[2]["choices"][0]) == ["q", "q"]
 
 
+def test_a_component_that_is_changed_and_read_again_and_again_is_kept_once():
+    with StillBlocks() as blocks:
+        chosen, words = gr.Dropdown(["x"]), gr.HTML()
+        gr.Button().click(lambda chosen: None, chosen, [chosen, words])
+        gr.Button().click(lambda chosen: None, chosen, chosen)
+    state = SessionState(blocks)
+    before = len(state.blocks_config.blocks)
+    for number in range(5):
+        for handler, answer in zip(blocks.fns.values(), ([gr.update(choices=[f"run-{number}"]), gr.skip()], gr.update(choices=["x", f"run-{number}"])), strict=True):
+            asyncio.run(blocks.preprocess_data(handler, [None], state))
+            asyncio.run(blocks.postprocess_data(handler, answer, state))
+    assert len(state.blocks_config.blocks) == before == len(state.config_values) and [value for _, value in state[chosen._id].choices] == ["x", "run-4"]
+
+
 def test_the_page_is_made_of_them(running):
     page = next(route.app for route in running.app.routes if isinstance(getattr(route, "app", None), gr.routes.App)).get_blocks()
     assert isinstance(page, StillBlocks)

@@ -6,7 +6,14 @@ RULE = "Photos first, optimizer second: what is wrong in the dataset cannot be t
 ANALYZE = "Analyze"
 UNDO = "Undo the last change"
 CHOOSE_FOLDER = "Choose a dataset folder."
-NOT_YET = "Not analyzed yet. It takes seconds and changes nothing."
+NOT_YET = "Not analyzed yet. It takes seconds and changes nothing. What is looked for:"
+LOOKED_FOR = (
+    "one and the same person in every photo, the face sharp, large enough and lit",
+    "angles, framings and light that are missing",
+    "the same photo twice, a series, one place or one shirt too often",
+    "captions: the trigger word, clothes and place, nothing that is always so, nothing that contradicts another",
+    "files that cannot be read, that are too small, or of which much is cut away",
+)
 CHANGED_FILES = "Photos or captions were changed since."
 CHANGED_TRIGGER = "It was made for the trigger word '{word}'."
 CHANGED_RESOLUTION = "It was made for a training at {then} px, not at {now:g}."
