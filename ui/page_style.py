@@ -93,10 +93,10 @@ dialog.viewer { font-family: var(--font); border: 0; padding: 0; margin: auto; m
 .gradio-container:has(#status .empty) :is(.form:has(> #run), #run-acts, .log-tools), .gradio-container:has(#grid-status .empty) :is(.form:has(> #grid), #cells .empty), .gradio-container:has(#doctor .empty) .form:has(> #doctor-run) { display: none !important; } #status:has(.empty) { min-height: 0; }
 /* A search for the best strength has many rows: they scroll in their own window, so that what was measured stays near. */
 #cells .scroll { max-height: 85vh; overflow: auto; } table.grid thead th { position: sticky; top: 0; z-index: 1; background: var(--page) !important; }
-/* Below the width of two columns: choose, see what came of it, then the settings. */
+/* Below the width of two columns: choose, see what comes of it, then the settings. */
 @media (max-width: 700px) {
   #evaluation-columns { flex-direction: column; } #evaluation-columns > .column:first-child { display: contents; } #grid-choice { order: 1; } #grid-results { order: 2; } #grid-settings { order: 3; } #grid-results { min-width: 0 !important; width: 100%; }
-  #training-columns { flex-direction: column; } #training-columns > .column { display: contents; } #run-choice { order: 1; } #run-state { order: 2; } #run-settings { order: 3; } #run-output { order: 4; }
+  #training-columns { flex-direction: column; } #training-columns > .column { display: contents; } #run-choice { order: 1; } #run-state { order: 2; } #run-output { order: 3; } #run-settings { order: 4; }
 }
 @media (max-width: 640px) {
   #path { min-height: 226px; } #gauges { min-height: 3rem; } .path ol { grid-auto-flow: row; grid-template-columns: repeat(3, 1fr); } .path li button { font-size: var(--t1); min-height: 40px; padding: 2px var(--s1); } .path { padding: var(--s2) var(--s3); }

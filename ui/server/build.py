@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from ui.layout import build_page
+from ui.server.compression import CompressPage
 from ui.server.downloads import CountDownloads
 from ui.server.files import add_file_routes
 from ui.server.runs import add_run_routes
@@ -45,6 +46,7 @@ def build_app(studio: Studio) -> fastapi.FastAPI:
     # Gradio checks which files a request may name only once this is set, and a mounted page is never "launched": without it a made-up file value reads any file of the machine.
     page.has_launched = True
     app.add_middleware(CountDownloads, downloads=studio.downloads)
+    app.add_middleware(CompressPage)
     return app
 
 
