@@ -168,16 +168,15 @@ def open_studio(door: Doorway, studio: Studio, claim: Claim, start_heartbeat) ->
         time.sleep(SECONDS_BETWEEN_KNOCKS)
     start_heartbeat()
 
-    from core.loading import LOADING
+    from core.loading import set_libraries_aside
     from core.pocket.demo import make_demo_subject
+    from ui.server.build import build_app
     from ui.studio import DEFAULT_DATASET
 
     make_demo_subject()
     DEFAULT_DATASET.mkdir(parents=True, exist_ok=True)
-    with LOADING:
-        from ui.server.build import build_app
-
-        page = build_app(studio)
+    page = build_app(studio)
+    set_libraries_aside()
     door.open(page)
     goes_on = os.environ.get("AUTO_RESUME", "") not in ("", "0")
     if goes_on:

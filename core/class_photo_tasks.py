@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from core.analysis_tasks import analysis_folder
 from core.events import Phase, RunEvent
 from core.jobs import Job, Worker, drain
-from core.loading import LOADING
+from core.loading import loading_for_a_job
 from core.runs import EventLog, RunStore
 from core.settings import Settings
 from core.tasks import Listener, check_device, check_startable
@@ -34,7 +34,7 @@ def draw_class_photos_here(settings: Settings, count: int, store: RunStore, list
 def _class_photos_job(settings: Settings, count: int, store: RunStore) -> tuple[Job, EventLog]:
     def draw() -> Iterator[RunEvent]:
         yield Phase(what="Starting: loading libraries")
-        with LOADING:
+        with loading_for_a_job():
             from core.evaluation.class_photos import draw_class_photos
 
         yield from draw_class_photos(settings, count, store.stop_request().is_made)

@@ -12,6 +12,7 @@ from typing import TypeVar
 from core.durable import storage_error
 from core.errors import Refused, UserError
 from core.events import TERMINAL, RunEvent, RunFailed
+from core.loading import JOB_THREAD
 from core.machine import Machine
 from core.masking import Mask
 from core.runs import EventLog
@@ -90,7 +91,7 @@ class Worker:
                 stack.enter_context(lock)
                 job, log = prepare()
                 held = stack.pop_all()
-            self._thread = threading.Thread(target=self._run, args=(held, job, log), name="job", daemon=False)
+            self._thread = threading.Thread(target=self._run, args=(held, job, log), name=JOB_THREAD, daemon=False)
             self._thread.start()
         finally:
             self._starting.release()

@@ -22,7 +22,7 @@ from core.evaluation.grid import GridRequest, evaluations_folder
 from core.evaluation.job import AIM_WORDS, EvaluationJob, load_job, save_job
 from core.events import Phase, RunEvent, RunStopped
 from core.jobs import Job, Worker, drain
-from core.loading import LOADING
+from core.loading import LOADING, loading_for_a_job
 from core.machine import START_WITH_GPU, Machine
 from core.presets import Resolved
 from core.run_queue import RunQueue
@@ -78,7 +78,7 @@ def named(resolved: Resolved, store: RunStore) -> Settings:
 
 def train(run: Run, store: RunStore, resume: bool, world: World | None = None) -> Iterator[RunEvent]:
     yield Phase(what="Starting: loading libraries")
-    with LOADING:
+    with loading_for_a_job():
         from core.training.train import train as train_run
 
     for event in train_run(run, store.stop_request().is_made, resume, world, store.wishes()):
@@ -149,7 +149,7 @@ def resume_here(name: str, store: RunStore, listen: Listener) -> RunEvent:
 
 def evaluate(job: EvaluationJob, name: str, store: RunStore) -> Iterator[RunEvent]:
     yield Phase(what="Starting: loading libraries")
-    with LOADING:
+    with loading_for_a_job():
         from core.evaluation.perform import perform
 
     yield from perform(job, name, store.root, store.stop_request().is_made)

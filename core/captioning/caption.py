@@ -14,7 +14,7 @@ from core.dataset.folder import Dataset, Sample, open_dataset
 from core.errors import UserError
 from core.events import Phase, RunEvent, RunFinished, RunStarted, RunStopped, Warned
 from core.identity.faces import Face
-from core.loading import LOADING
+from core.loading import loading_for_a_job
 
 Faces = Mapping[str, Face | None]
 # Reads the faces of photos with their light in words, by photo name; photos that cannot be read are not among them.
@@ -88,7 +88,7 @@ def _answers(request: CaptionRequest, samples: Sequence[Sample], faces: Faces, s
     """What is said of each photo: by a model where one was asked for, else nothing, so that what was measured must do."""
     if request.uses_a_model:
         yield Phase(what="Loading the caption model")
-        with LOADING:
+        with loading_for_a_job():
             from core.captioning.by_model import model_answers
 
         yield from model_answers(request, samples, should_stop)
