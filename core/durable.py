@@ -77,6 +77,19 @@ def write_json(path: Path, value: Any) -> None:
     write_atomic(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
+def read_json(path: Path) -> Any:
+    """What a JSON file holds. Raises OSError, and ValueError for what is no JSON."""
+    return parse_json(path.read_text(encoding="utf-8"))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Raises ValueError for what is no JSON, and for brackets within brackets without end, which Python answers with a RecursionError."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
 def append_line(path: Path, record: dict[str, Any]) -> None:
     """Append one JSON line with a single write, so that a kill can tear only the last line. A disk that takes only a part of it gets none."""
     line = (json.dumps(record, separators=(",", ":"), allow_nan=False) + "\n").encode()
@@ -102,7 +115,7 @@ def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
     records = []
     for number, line in enumerate(raw[:end].splitlines(), 1):
         try:
-            records.append(json.loads(line))
+            records.append(parse_json(line))
         except ValueError:
             raise UserError(f"Line {number} of the log is damaged.", str(path), "Delete that line; the lines around it are whole.") from None
     return records, offset + end
@@ -145,7 +158,7 @@ def retire_folder(folder: Path) -> None:
 def damage_of(folder: Path) -> str | None:
     """The first thing wrong with a published folder, or None when every byte matches its manifest."""
     try:
-        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        files = read_json(folder / MANIFEST)["files"]
     except (OSError, ValueError, KeyError):
         return "its manifest is missing or unreadable"
     for name, expected in files.items():

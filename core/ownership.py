@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from core.durable import write_json
+from core.durable import read_json, write_json
 from core.errors import UserError
 
 SECONDS_BETWEEN_BEATS = 10.0
@@ -88,7 +87,7 @@ class Claim:
     def _holder(self) -> Holder | None:
         """None when nobody signed, or when the record is damaged: it is written by one rename, so nobody is behind a damaged one."""
         try:
-            return Holder(**json.loads(self.file.read_text(encoding="utf-8")))
+            return Holder(**read_json(self.file))
         except (FileNotFoundError, ValueError, TypeError):
             return None
 

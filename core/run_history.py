@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.durable import storage_error, write_atomic
+from core.durable import parse_json, storage_error, write_atomic
 from core.errors import Refused, UserError
 from core.presets import load_preset, preset_names
 from core.runs import Run, RunStore
@@ -75,7 +74,7 @@ def _records(log: Path) -> Iterator[dict[str, Any]]:
 def _parsed(line: bytes) -> dict[str, Any]:
     """A torn or foreign line tells nothing."""
     try:
-        record = json.loads(line)
+        record = parse_json(line)
     except ValueError:
         return {}
     return record if isinstance(record, dict) else {}

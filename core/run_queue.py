@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from core.durable import storage_error, write_json
+from core.durable import read_json, storage_error, write_json
 from core.errors import Refused, UserError
 from core.settings import Settings
 
@@ -48,7 +47,7 @@ class RunQueue:
     def read(self) -> Queue:
         """Raises UserError when the file cannot be understood; it is left as it is."""
         try:
-            return Queue.model_validate(json.loads(self.file.read_text(encoding="utf-8")))
+            return Queue.model_validate(read_json(self.file))
         except FileNotFoundError:
             return Queue()
         except (OSError, ValueError, ValidationError) as error:

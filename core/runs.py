@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import time
@@ -15,7 +14,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from core.durable import append_line, damage_of, read_lines, rewrite_lines, storage_error, write_atomic, write_json
+from core.durable import append_line, damage_of, read_json, read_lines, rewrite_lines, storage_error, write_atomic, write_json
 from core.errors import Refused, UserError
 from core.events import HELD_OUT_PHASE, TERMINAL, RunEvent, parse_event
 from core.settings import RUN_NAME_PATTERN, Settings
@@ -197,7 +196,7 @@ class RunStore:
         if name not in self.names():
             raise UserError(f"There is no run called '{name}'.", str(self.root), f"Runs here: {', '.join(self.names()) or 'none yet'}.")
         try:
-            record = json.loads((self.root / name / "run.json").read_text(encoding="utf-8"))
+            record = read_json(self.root / name / "run.json")
             return Run(name, self.root / name, Settings.model_validate(record["settings"]), str(record.get("preset", "")))
         except (OSError, ValueError, KeyError) as error:
             raise UserError(f"The record of run '{name}' cannot be read: {error}", str(self.root / name / "run.json"), "Restore the file, or start a new run.") from None

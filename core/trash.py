@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -10,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.durable import storage_error, write_json
+from core.durable import read_json, storage_error, write_json
 from core.errors import Refused
 from core.runs import Run, RunStore
 
@@ -131,7 +130,7 @@ def _move(moves: dict[Path, Path]) -> None:
 
 def _read(place: Path) -> Deleted | None:
     try:
-        record = json.loads((place / RECORD).read_text(encoding="utf-8"))
+        record = read_json(place / RECORD)
         name = record["name"]
         if not isinstance(name, str) or Path(name).name != name or name.startswith("."):
             return None

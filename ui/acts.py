@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from html import escape
@@ -10,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from core.durable import parse_json
 from core.errors import Refused
 from core.pod_stop import PodStop
 from core.run_history import write_note
@@ -89,8 +89,8 @@ class Acts:
 def read_wish(text: str) -> tuple[str, str, str]:
     """Raises Refused for anything but a small JSON object of texts."""
     try:
-        wish = json.loads(text) if len(text) <= LONGEST_WISH else None
-    except (ValueError, RecursionError):
+        wish = parse_json(text) if len(text) <= LONGEST_WISH else None
+    except ValueError:
         wish = None
     values = [wish.get(key, "") for key in ("do", "what", "text")] if isinstance(wish, dict) else []
     if not values or not all(isinstance(value, str) for value in values):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from core.durable import write_json
+from core.durable import read_json, write_json
 
 # What a click can do about a finding's photos.
 Remedy = Literal["exclude", "crop", "turn", "straighten", "set trigger", "shorten", "remove traits", "caption again"]
@@ -134,7 +133,7 @@ def write_report(report: AnalysisReport, file: Path) -> None:
 def read_report(file: Path) -> AnalysisReport | None:
     """None when there is no report, or one of another version."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file)
         return AnalysisReport.model_validate({name: content[name] for name in AnalysisReport.model_fields})
     except (OSError, ValueError, KeyError, TypeError):
         return None

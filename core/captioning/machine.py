@@ -12,6 +12,7 @@ from core.dataset.edits import counted
 from core.dataset.folder import Dataset, sample_named
 from core.dataset.history import change
 from core.dataset.names import studio_folder
+from core.durable import read_json
 
 
 def machine_file(folder: Path) -> Path:
@@ -36,8 +37,8 @@ def write_machine_captions(dataset: Dataset, captions: Mapping[str, str]) -> Non
 def _known(folder: Path) -> dict[str, str]:
     """Nothing when the record is damaged: then every caption counts as a person's, and none is overwritten unasked."""
     try:
-        known = json.loads(machine_file(folder).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        known = read_json(machine_file(folder))
+    except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from core.captioning.request import CAPTION_MODELS, model_named
+from core.durable import read_json
 from core.errors import Refused, UserError
 from core.flux.header import COPY_AGAIN, require_whole, weight_files
 
@@ -61,8 +61,8 @@ def cached_model(hub_id: str) -> Path | None:
 def kind_of(path: Path) -> Kind:
     """What a folder holds by its config.json. Raises UserError for another model, and for one that wants to run code of its own."""
     try:
-        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        config = read_json(path / CONFIG)
+    except (OSError, ValueError) as error:
         raise UserError(f"This folder holds no model: {CONFIG} cannot be read ({error}).", str(path), CHOOSE) from None
     if not isinstance(config, dict) or config.get("model_type") not in KINDS:
         raise UserError("This model cannot caption here.", str(path), CHOOSE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 from core.dataset.captions import Caption, read_caption
 from core.dataset.clean import unread_format
 from core.dataset.names import studio_folder
-from core.durable import is_text
+from core.durable import is_text, read_json
 from core.errors import Refused, UserError
 from core.settings import DatasetSettings, RegularizationSettings
 
@@ -115,10 +114,10 @@ def excluded_names(folder: Path) -> frozenset[str]:
     """Raises UserError for a list that is damaged: photos a person set aside must not slip back in."""
     file = excluded_file(folder)
     try:
-        return frozenset(json.loads(file.read_text(encoding="utf-8")))
+        return frozenset(read_json(file))
     except FileNotFoundError:
         return frozenset()
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise UserError(f"The list of excluded photos cannot be read: {error}.", str(file), "Remove that file and exclude them again.") from None
 
 

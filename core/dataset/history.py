@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import filecmp
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from core.dataset.names import studio_folder
-from core.durable import storage_error, write_json
+from core.durable import read_json, storage_error, write_json
 from core.errors import Refused
 
 # What the oldest change kept is deleted then, photos too.
@@ -110,9 +109,9 @@ def _changes(dataset: Path, history: Path) -> list[Change]:
     found = []
     for kept in sorted(history.iterdir()) if history.is_dir() else []:
         try:
-            record = json.loads((kept / RECORD).read_text(encoding="utf-8"))
+            record = read_json(kept / RECORD)
             found.append(Change(record["what"], tuple(dataset / file for file in record["files"]), record["is_undone"], kept))
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError):
             continue
     return found
 
@@ -148,7 +147,7 @@ def _record(dataset: Path, history: Path, what: str, contents: Mapping[Path, byt
 
 
 def _mark(changed: Change, is_undone: bool) -> None:
-    record = json.loads((changed.kept / RECORD).read_text(encoding="utf-8"))
+    record = read_json(changed.kept / RECORD)
     write_json(changed.kept / RECORD, {**record, "is_undone": is_undone})
 
 

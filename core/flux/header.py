@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from core.durable import parse_json, read_json
 from core.errors import UserError
 
 LARGEST_HEADER = 100_000_000
@@ -19,11 +19,11 @@ def read_safetensors_header(file: Path) -> tuple[dict[str, Any], dict[str, Any]]
             length = int.from_bytes(opened.read(8), "little")
             if not 2 <= length <= min(LARGEST_HEADER, file.stat().st_size - 8):
                 raise ValueError("its header length cannot be true")
-            header = json.loads(opened.read(length))
+            header = parse_json(opened.read(length))
         metadata = header.pop("__metadata__", {})
         if not isinstance(metadata, dict) or not all(map(_is_weight, header.values())):
             raise ValueError("its header is no list of weights")
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise UserError(f"This is not a safetensors file: {error}", str(file), "Only .safetensors files are loaded, never pickles or GGUF.") from None
     return header, metadata
 
@@ -48,9 +48,9 @@ def weight_files(folder: Path) -> list[Path]:
     if index is None:
         return sorted(folder.glob("*.safetensors"))
     try:
-        shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        shards = read_json(index)["weight_map"].values()
         return sorted({folder / Path(shard).name for shard in shards})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"The index of the shards cannot be read: {error}", str(index), COPY_AGAIN) from None
 
 

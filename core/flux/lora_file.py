@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from core.durable import write_atomic
+from core.durable import parse_json, write_atomic
 from core.errors import UserError
 from core.flux.header import read_safetensors_header
 from core.flux.model_folder import ModelFolder
@@ -48,8 +48,8 @@ class LoraFile:
     def own(self) -> dict[str, object]:
         """What this studio wrote about the run; empty for files of others."""
         try:
-            own = json.loads(self.metadata.get(OWN_METADATA, "{}"))
-        except (ValueError, RecursionError):
+            own = parse_json(self.metadata.get(OWN_METADATA, "{}"))
+        except ValueError:
             return {}
         return own if isinstance(own, dict) else {}
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.durable import read_json
 from core.errors import UserError
 from core.flux.header import COPY_AGAIN, require_whole, weight_files
 from core.flux.single_file import CHOOSE_DEV, FOREIGN_SUFFIXES, IN_CHANNELS, RELATIVES, SUFFIXES, USE_ANOTHER, require_flux_dev_file
@@ -147,10 +147,10 @@ def _fingerprint(path: Path, weights: list[Path]) -> str:
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file)
     except FileNotFoundError:
         raise UserError(f"This folder is not a FLUX model: {file.name} is missing.", str(file.parent), HOW_TO_GET_ONE) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{file.name} cannot be read: {error}", str(file), COPY_AGAIN) from None
     if not isinstance(content, dict):
         raise UserError(f"{file.name} is not a JSON object.", str(file), COPY_AGAIN)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.durable import read_json
 from core.pocket.drawing import draw
 from core.pocket.people import ANGLES, FRAMINGS, LIGHTS, PLACES, SHIRTS, Identity, Scene, random_identity, random_scene, scene_caption
 from core.pocket.recipe import Recipe
@@ -49,7 +50,7 @@ def make_drawings(folder: Path, recipe: Recipe) -> Drawings:
         np.save(folder / "persons.npy", np.array(persons))
         np.save(folder / "labels.npy", np.array(labels))
         done.write_text(json.dumps(captions), encoding="utf-8")
-    return Drawings(np.load(folder / "pixels.npy", mmap_mode="r"), json.loads(done.read_text(encoding="utf-8")), np.load(folder / "persons.npy"), np.load(folder / "labels.npy"))
+    return Drawings(np.load(folder / "pixels.npy", mmap_mode="r"), read_json(done), np.load(folder / "persons.npy"), np.load(folder / "labels.npy"))
 
 
 def labels_of(scene: Scene) -> list[int]:

@@ -7,7 +7,6 @@ does the picture show what the caption says, and is it this person rather than o
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import shutil
 import time
@@ -17,7 +16,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from core.durable import write_json
+from core.durable import read_json, write_json
 from core.errors import UserError
 from core.evaluation.evaluate import evaluate
 from core.evaluation.grid import GridRequest, evaluations_folder, load_grid
@@ -57,7 +56,7 @@ def score_person(person: int, work: Path, judge: DrawnJudge) -> PersonScore:
     identity = person_of(person)
     file = work / f"person-{person}.json"
     if file.exists():
-        return PersonScore(**json.loads(file.read_text(encoding="utf-8")))
+        return PersonScore(**read_json(file))
     settings = settings_for(f"person-{person}", person, work)
     store = RunStore(Path(settings.run.output))
     shutil.rmtree(store.root / settings.run.name, ignore_errors=True)

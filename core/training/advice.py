@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.dataset.folder import Dataset
+from core.durable import read_json
 from core.signs import GOOD, level_of
 
 # The guide: below this many photos the encoder learns the photos rather than the name.
@@ -54,7 +54,7 @@ def is_known_word(word: str, model_path: Path) -> bool | None:
     """Whether CLIP has a token for the whole word; None when the model's tokenizer is not there to ask."""
     for name, path in (("vocab.json", ()), ("tokenizer.json", ("model", "vocab"))):
         try:
-            vocabulary = json.loads((model_path / "tokenizer" / name).read_text(encoding="utf-8"))
+            vocabulary = read_json(model_path / "tokenizer" / name)
             for key in path:
                 vocabulary = vocabulary[key]
             return f"{word.lower()}</w>" in vocabulary

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from pathlib import Path
 
 import torch
 
+from core.durable import read_json
 from core.flux.header import read_safetensors_header, weight_files
 from core.flux.model_folder import ModelFolder
 from core.flux.models import Hardware
@@ -24,7 +24,7 @@ VAE_ENCODING, VAE_DECODING = 2600, 4200
 def text_tokens(settings: Settings, model: ModelFolder) -> int:
     """Of every caption: the setting, capped by the model's own tokenizer."""
     try:
-        longest = json.loads((model.path / "tokenizer_2" / "tokenizer_config.json").read_text(encoding="utf-8")).get("model_max_length")
+        longest = read_json(model.path / "tokenizer_2" / "tokenizer_config.json").get("model_max_length")
     except (OSError, ValueError):
         longest = None
     return min(settings.model.text_length, int(longest)) if longest else settings.model.text_length

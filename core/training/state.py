@@ -13,7 +13,7 @@ import torch
 from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
 
-from core.durable import publish_folder, retire_folder
+from core.durable import publish_folder, read_json, retire_folder
 from core.errors import Refused, UserError
 from core.flux.checkpoint_lora import AVERAGE_PART, LORA_PART
 from core.flux.encode import PromptEmbeds
@@ -121,7 +121,7 @@ def best_checkpoint(run: Run) -> Path | None:
     measured = []
     for _, folder in run.checkpoints():
         try:
-            loss = json.loads((folder / "state.json").read_text(encoding="utf-8")).get("held_out_loss")
+            loss = read_json(folder / "state.json").get("held_out_loss")
         except (OSError, ValueError):
             continue  # damaged: resuming passes over it and says so
         if loss is not None:
@@ -131,13 +131,13 @@ def best_checkpoint(run: Run) -> Path | None:
 
 def plan_of(checkpoint: Path) -> MemoryPlan | None:
     """How the run lay in memory when it was saved: the same layout goes on bit for bit."""
-    record = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
+    record = read_json(checkpoint / "state.json")
     return MemoryPlan(**record["plan"]) if "plan" in record else None
 
 
 def restore_checkpoint(state: TrainState, folder: Path, settings: Settings) -> None:
     """Set weights, optimizers, average and step. Raises Refused when the checkpoint belongs to other settings, UserError when a part is missing."""
-    record = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    record = read_json(folder / "state.json")
     now, then = settings_that_matter(settings), settings_that_matter(Settings()) | record["settings"]
     changed = sorted(key for key in now.keys() | then.keys() if now.get(key) != then.get(key))
     if changed:

@@ -8,13 +8,13 @@ import time
 
 import pytest
 
-from core.durable import append_line, damage_of, publish_folder, read_lines, rewrite_lines, storage_error, sweep_hidden, write_atomic, write_if_possible
+from core.durable import append_line, damage_of, parse_json, publish_folder, read_json, read_lines, rewrite_lines, storage_error, sweep_hidden, write_atomic, write_if_possible
 from core.errors import UserError
 
 VICTIM = """
 import sys
 from pathlib import Path
-from core.durable import append_line, publish_folder, retire_folder
+from core.durable import append_line, publish_folder, retire_folder, parse_json, read_json
 root, step = Path(sys.argv[1]), 0
 while True:
     step += 1
@@ -146,3 +146,12 @@ def test_a_rename_outlasts_a_reader_that_holds_the_file_open_for_a_moment(tmp_pa
     with pytest.raises(PermissionError):
         write_atomic(tmp_path / "run.json", b"newer")
     assert (tmp_path / "run.json").read_bytes() == b"new" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, b"\xff", "{", ""])
+def test_what_is_no_json_is_one_kind_of_error_however_deep(tmp_path, text):
+    file = tmp_path / "a.json"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    for read in (lambda: parse_json(text), lambda: read_json(file)):
+        with pytest.raises(ValueError):
+            read()
