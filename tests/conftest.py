@@ -1,7 +1,6 @@
 """What tests share: drawn people as photos, and settings of a run of seconds."""
 
 import functools
-import gc
 import os
 import random
 from pathlib import Path
@@ -12,6 +11,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import pytest
 
+from core.loading import set_libraries_aside
 from core.pocket.demo import DEMO_FOLDER, demo_scenes, make_demo_subject, write_photos
 from core.pocket.people import random_identity
 from core.presets import resolve
@@ -21,8 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def pytest_collection_finish() -> None:
     """All libraries are here: what the garbage collector need not go through again and again takes a tenth of the ring's time."""
-    gc.collect()
-    gc.freeze()
+    set_libraries_aside()
 
 
 @pytest.fixture(autouse=True)

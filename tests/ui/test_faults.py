@@ -163,11 +163,11 @@ def test_a_clock_that_jumps_back_raises_no_alarm_and_hides_no_step():
 
 
 def test_a_fault_nobody_foresaw_is_one_refused_tick_and_the_next_one_draws(running, monkeypatch, capfd):
-    ticks = [handler for handler in running.config()["dependencies"] if handler["targets"] and handler["targets"][0][1] == "tick" and handler["queue"] is False]
+    ticks = running.ticks("fault")
     assert len(ticks) >= 2
 
     def ask():
-        return [running.post_json("/gradio_api/run/predict", {"fn_index": tick["id"], "data": [None] * len(tick["inputs"]), "session_hash": "fault", "trigger_id": tick["targets"][0][0]}) for tick in ticks]
+        return [running.post_json("/gradio_api/run/predict", tick) for tick in ticks]
 
     def broken(*_):
         raise RuntimeError("a fault nobody foresaw, in /somewhere/private")

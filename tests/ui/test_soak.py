@@ -15,11 +15,10 @@ def page_loads_kept(running) -> list[str]:
 
 
 def test_a_page_load_is_forgotten_when_enough_others_came_and_the_tab_in_use_is_not(running):
-    clock = next(handler for handler in running.config()["dependencies"] if handler["targets"] and handler["targets"][0][1] == "tick" and not handler["queue"])
+    tick = running.ticks("")[0]
     stays = ["stays"] * (MOST_TABS + 3)
     for name in (name for pair in zip(stays, [f"came{number}" for number in range(MOST_TABS + 3)], strict=True) for name in pair):
-        sent = {"fn_index": clock["id"], "data": [None] * len(clock["inputs"]), "session_hash": name, "trigger_id": clock["targets"][0][0]}
-        assert running.post_json("/gradio_api/run/predict", sent).status == 200
+        assert running.post_json("/gradio_api/run/predict", tick | {"session_hash": name}).status == 200
     kept = page_loads_kept(running)
     assert len(kept) == MOST_TABS and "stays" in kept and "came0" not in kept
 
