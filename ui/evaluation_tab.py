@@ -163,7 +163,7 @@ class EvaluationTab:
             gr.update(choices=names, value=name),
             self._status_html(name, view, is_mine, holder),
             self._card(evaluation),
-            strength_grid(evaluation.grid if evaluation else None, evaluation.scores if evaluation else None),
+            strength_grid(evaluation.grid if evaluation else None, evaluation.scores if evaluation else None) if name else "",
             measures_card(evaluation),
             history_table(self._history(names)),
             idle, idle, gr.update(interactive=live), gr.update(visible=left),

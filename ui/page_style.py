@@ -90,7 +90,7 @@ dialog.viewer { font-family: var(--font); border: 0; padding: 0; margin: auto; m
 .prepared { border: 1px solid var(--accent); border-radius: 12px; background: var(--accent-soft); padding: var(--s3) var(--s4); font-size: var(--t2); } .prepared p { margin: var(--s2) 0 0; }
 #act, #forecast-timer { display: none; }
 /* Before the first run, or grid, there is none to choose, to stop or to search. */
-.gradio-container:has(#status .empty) :is(.form:has(> #run), #run-acts, .log-tools), .gradio-container:has(#grid-status .empty) :is(.form:has(> #grid), #cells .empty), .gradio-container:has(#doctor .empty) .form:has(> #doctor-run) { display: none !important; } #status:has(.empty) { min-height: 0; }
+.gradio-container:has(#status .empty) :is(.form:has(> #run), #run-acts, .log-tools), .gradio-container:has(#grid-status .empty) .form:has(> #grid), .gradio-container:has(#doctor .empty) .form:has(> #doctor-run) { display: none !important; } #status:has(.empty) { min-height: 0; }
 /* A search for the best strength has many rows: they scroll in their own window, so that what was measured stays near. */
 #cells .scroll { max-height: 85vh; overflow: auto; } table.grid thead th { position: sticky; top: 0; z-index: 1; background: var(--page) !important; }
 /* Below the width of two columns: choose, see what comes of it, then the settings. */

@@ -17,6 +17,7 @@ from ui.server.scripts import add_script_routes
 from ui.server.serve import secrets_folder
 from ui.server.uploads import add_upload_routes
 from ui.studio import Studio
+from ui.texts import frame as texts
 from ui.theme import CSS, theme
 
 LARGEST_UPLOAD = "32mb"
@@ -53,5 +54,4 @@ def build_app(studio: Studio) -> fastapi.FastAPI:
 def _not_understood(_: fastapi.Request, error: RequestValidationError) -> fastapi.Response:
     """In words the page can show. Without what was sent: fastapi repeats it, and stumbles over names that are no text (Windows has such files) and over numbers that are none."""
     fault = error.errors()[0]
-    what = f"The request cannot be understood: {fault['loc'][-1]}: {fault['msg']}."
-    return JSONResponse({"what": what, "fix": "Reload the page. A file whose name is not valid text has to be renamed first."}, 422)
+    return JSONResponse({"what": texts.NOT_UNDERSTOOD.format(part=fault["loc"][-1], fault=fault["msg"]), "fix": texts.NOT_UNDERSTOOD_FIX}, 422)

@@ -7,6 +7,8 @@ SUBTITLE = "a LoRA of one person, with FLUX.1-dev"
 TABS = {"dataset": "1 Dataset", "analyzer": "2 Analyzer", "training": "3 Training", "evaluation": "4 Evaluation"}
 REFUSED_TITLE = "That cannot be done"
 REFUSED_WHERE = "Where: {where}"
+NOT_UNDERSTOOD = "The request cannot be understood: {part}: {fault}."
+NOT_UNDERSTOOD_FIX = "Reload the page. A file whose name is not valid text has to be renamed first."
 HALF_CHARACTER = "The text holds half a character, such as a cut emoji."
 HALF_CHARACTER_FIX = "Delete it where the question mark stands, and write it again."
 
