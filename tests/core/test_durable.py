@@ -14,7 +14,7 @@ from core.errors import UserError
 VICTIM = """
 import sys
 from pathlib import Path
-from core.durable import append_line, publish_folder, retire_folder, parse_json, read_json
+from core.durable import append_line, publish_folder, retire_folder
 root, step = Path(sys.argv[1]), 0
 while True:
     step += 1
