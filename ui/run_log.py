@@ -7,7 +7,6 @@ from html import escape
 from ui.run_view import RunView
 from ui.texts import training as texts
 
-MOST_LINES = 400
 TOOLS = (
     f'<div class="log-tools" role="group" aria-label="{texts.LOG_FILTER}">'
     + "".join(f'<button type="button" class="chip-button" data-level-toggle="{level}" aria-pressed="true">{word}</button>' for level, word in texts.LOG_LEVELS.items())
@@ -28,5 +27,5 @@ def _beginning(sentence: str) -> str:
 
 def log_html(view: RunView) -> str:
     """The last line at the bottom and in sight."""
-    lines = "".join(f'<p class="{level}" data-level="{level}"><time>{clock}</time>  {escape(text)}</p>' for clock, text in view.log[-MOST_LINES:] for level in (level_of(text),))
+    lines = "".join(f'<p class="{level}" data-level="{level}"><time>{clock}</time>  {escape(text)}</p>' for clock, text in view.log for level in (level_of(text),))
     return f'<div class="log" role="log" aria-live="off" aria-label="{texts.LOG_LABEL}" tabindex="0"><div>{lines}<p class="none" hidden>{texts.LOG_NONE}</p></div></div>'

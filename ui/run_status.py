@@ -28,7 +28,7 @@ def plot_frame(view: RunView) -> pd.DataFrame:
 
 def legend_html(view: RunView) -> str:
     """Names and colours of the curves that are drawn; the plot's own legend does not wrap, and is cut off on a phone."""
-    drawn = {"step": view.losses.points, "smoothed": view.losses.points, "fixed": view.fixed_losses, "held_out": view.held_out_losses}
+    drawn = {"step": view.losses.points, "smoothed": view.losses.points, "fixed": view.fixed_losses.points, "held_out": view.held_out_losses.points}
     keys = "".join(f'<span><i style="background: {PLOT[curve]}"></i>{curve}</span>' for name, curve in texts.CURVES.items() if drawn[name])
     return f'<p class="curves">{texts.PLOTS["loss"]}: {keys}</p>' if keys else ""
 

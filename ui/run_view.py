@@ -15,13 +15,14 @@ from ui.texts import training as texts
 
 SPEED_WINDOW = 20
 SMOOTHING = 0.9
+MOST_LINES = 400
 
 
 @dataclass
 class RunView:
     """`state` is new, running, finished, stopped, interrupted or failed, as far as the log tells; who asks knows whether anybody still writes it.
     `warning` is the newest since a checkpoint was saved: that there is no room for one must not stand in the log alone.
-    Points are (step, loss, smoothed loss) in `losses` and (step, rate) in `learning_rates`."""
+    Points are (step, loss, smoothed loss) in `losses`, (step, loss) in the two measured ones and (step, rate) in `learning_rates`. `log` holds the last MOST_LINES."""
 
     state: str = "new"
     phase: str = ""
@@ -30,8 +31,8 @@ class RunView:
     step: int = 0
     steps: int = 0
     losses: Curve = field(default_factory=Curve)
-    fixed_losses: list[tuple[int, float]] = field(default_factory=list)
-    held_out_losses: list[tuple[int, float]] = field(default_factory=list)
+    fixed_losses: Curve = field(default_factory=Curve)
+    held_out_losses: Curve = field(default_factory=Curve)
     likenesses: list[LikenessMeasured] = field(default_factory=list)
     recent_seconds: list[float] = field(default_factory=list)
     learning_rate: float = 0.0
@@ -98,9 +99,9 @@ def _apply(view: RunView, event: RunEvent) -> None:
             if event.step % 10 == 0 or event.step == 1:
                 _say(view, event, texts.LOG_STEP.format(step=event.step, loss=event.loss, rate=event.learning_rate, norm=event.grad_norm, seconds=event.seconds))
         case FixedNoiseLoss():
-            view.fixed_losses.append((event.step, event.loss))
+            view.fixed_losses.add(event.step, event.loss)
             if event.held_out is not None:
-                view.held_out_losses.append((event.step, event.held_out))
+                view.held_out_losses.add(event.step, event.held_out)
             _say(view, event, texts.LOG_FIXED.format(step=event.step, loss=event.loss) + (texts.LOG_HELD_OUT.format(loss=event.held_out) if event.held_out is not None else ""))
         case LikenessMeasured():
             view.likenesses.append(event)
@@ -131,6 +132,7 @@ def _apply(view: RunView, event: RunEvent) -> None:
 
 def _say(view: RunView, event: RunEvent, text: str) -> None:
     view.log.append((time.strftime("%H:%M:%S", time.localtime(event.time)), text))
+    del view.log[:-MOST_LINES]
 
 
 def likeness_words(measured: LikenessMeasured) -> str:
@@ -146,6 +148,6 @@ def _smoothed(view: RunView, loss: float) -> float:
 
 
 def plot_points(view: RunView) -> list[tuple[int, float, str]]:
-    """(step, loss, series) with series raw, smoothed, fixed noise and held out; the first two of a long run are thinned."""
+    """(step, loss, series) with series raw, smoothed, fixed noise and held out; those of a long run are thinned."""
     each = [(step, value, texts.CURVES[name]) for step, loss, mean in view.losses.points for name, value in (("step", loss), ("smoothed", mean))]
-    return each + [(step, loss, texts.CURVES["fixed"]) for step, loss in view.fixed_losses] + [(step, loss, texts.CURVES["held_out"]) for step, loss in view.held_out_losses]
+    return each + [(step, loss, texts.CURVES["fixed"]) for step, loss in view.fixed_losses.points] + [(step, loss, texts.CURVES["held_out"]) for step, loss in view.held_out_losses.points]

@@ -1,7 +1,8 @@
-"""Gradio's page, with two of its habits mended for a tab that is open for hours.
+"""Gradio's page, with three of its habits mended for a tab that is open for hours.
 
 Gradio makes a component anew for each answer that leaves it as it is, forty a second for an open tab. And a component that was made anew has a number of its own, under which it is kept a second time when it is
-read as an input: a list that changes each second and is asked for each second filled the memory of its page load.
+read as an input: a list that changes each second and is asked for each second filled the memory of its page load. Of each page load
+it also keeps what every component showed last, plots with all their points: only links that share a state read that, and there are none here.
 """
 
 from __future__ import annotations
@@ -16,10 +17,28 @@ from gradio.state_holder import SessionState
 SKIP = gr.skip()
 
 
+class _NothingKept(dict):
+    """In the place of what a page load showed: takes what it is given, and holds nothing."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def __getitem__(self, key: int) -> dict[str, Any]:
+        return {}
+
+    def __setitem__(self, key: int, config: dict[str, Any]) -> None:
+        pass
+
+
+NOTHING_KEPT = _NothingKept()
+
+
 class StillBlocks(gr.Blocks):
     """Gradio's page; what a handler skips is passed by, everything else goes Gradio's way."""
 
     async def postprocess_data(self, block_fn: BlockFunction, predictions: list | dict, state: SessionState | None) -> list[Any]:
+        if state is not None:
+            state.config_values = NOTHING_KEPT
         answers = await self._without_skipped(block_fn, predictions, state)
         for output in block_fn.outputs if state is not None else ():
             state.blocks_config.blocks.get(output._id, output)._id = output._id

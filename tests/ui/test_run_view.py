@@ -10,8 +10,9 @@ from tests.core.logs import likeness
 from ui.curve import MOST_POINTS
 from ui.likeness_view import early_html, likeness_frame, likeness_html
 from ui.palette import PLOT
+from ui.run_log import log_html
 from ui.run_status import legend_html, rate_frame, status_html
-from ui.run_view import RunView, fold, plot_points
+from ui.run_view import MOST_LINES, RunView, fold, plot_points
 
 ONE_OF_EACH = [
     Phase(what="Encoding", done=1, total=3), RunStarted(job="train", name="a", steps=10), StepDone(step=1, loss=2.0, learning_rate=1e-4, grad_norm=0.5, seconds=0.5, memory_gib=1.5),
@@ -68,6 +69,14 @@ def test_a_shutdown_reads_as_interrupted_and_a_stop_as_stopped():
 def test_held_out_losses_have_a_curve_of_their_own():
     points = plot_points(fold([RunStarted(job="train", name="a", steps=9), FixedNoiseLoss(step=3, loss=0.3, held_out=0.4)]))
     assert points == [(3, 0.3, "fixed noise"), (3, 0.4, "held out")]
+
+
+def test_what_a_page_shows_of_a_run_does_not_grow_with_its_days():
+    events = [RunStarted(job="train", name="a", steps=99_999), *(FixedNoiseLoss(step=50 * n, loss=0.3, held_out=0.4) for n in range(1, 2001))]
+    view = fold(events)
+    points = plot_points(view)
+    assert len(points) <= 2 * MOST_POINTS and points[-1] == (100_000, 0.4, "held out")
+    assert len(view.log) == MOST_LINES and "100000" in view.log[-1][1] and log_html(view).count("<time>") == MOST_LINES
 
 
 def test_likeness_is_a_curve_a_word_and_a_line_of_the_log():

@@ -16,7 +16,7 @@ from ui.still import StillBlocks
 def page():
     with StillBlocks() as blocks:
         outputs = [gr.State(0), gr.HTML("a"), gr.Dropdown(["x", "y"]), gr.Textbox("t"), gr.LinePlot(x="step", y="loss")]
-        gr.Button().click(lambda: None, None, outputs)
+        gr.Button().click(lambda text: None, outputs[3], outputs)
     return SimpleNamespace(blocks=blocks, handler=next(iter(blocks.fns.values())), outputs=outputs)
 
 
@@ -64,7 +64,14 @@ def test_a_component_that_is_changed_and_read_again_and_again_is_kept_once():
         for handler, answer in zip(blocks.fns.values(), ([gr.update(choices=[f"run-{number}"]), gr.skip()], gr.update(choices=["x", f"run-{number}"])), strict=True):
             asyncio.run(blocks.preprocess_data(handler, [None], state))
             asyncio.run(blocks.postprocess_data(handler, answer, state))
-    assert len(state.blocks_config.blocks) == before == len(state.config_values) and [value for _, value in state[chosen._id].choices] == ["x", "run-4"]
+    assert len(state.blocks_config.blocks) == before and [value for _, value in state[chosen._id].choices] == ["x", "run-4"]
+
+
+def test_what_a_component_showed_is_not_kept_for_each_page_load(page):
+    state = SessionState(page.blocks)
+    asyncio.run(page.blocks.postprocess_data(page.handler, [1, "shown", gr.update(choices=["z"]), "shown", gr.update(value=FRAME, visible=True)], state))
+    asyncio.run(page.blocks.preprocess_data(page.handler, ["typed"], state))
+    assert list(state.components) == [] and state[page.outputs[0]._id] == 1 and state[page.outputs[4]._id].visible
 
 
 def test_the_page_is_made_of_them(running):
