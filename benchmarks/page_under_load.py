@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from core.events import RunStarted
 from core.presets import resolve
 from core.runs import Run, RunStore
+from tests.ui.running import clocks_of
 
 STREAMS, SLOW = 300, 20
 
@@ -72,10 +73,8 @@ def _measured(store: RunStore, seconds: float, training: Run | None) -> dict[str
 
 def _answers(port: int, seconds: float) -> dict[str, float]:
     """Milliseconds of a tick (what an open tab asks each second), of the whole page, and of a thumbnail."""
-    config = json.loads(_ask(port, "/config")[1])
-    clocks = [dependency for dependency in config["dependencies"] if dependency["targets"] and dependency["targets"][0][1] == "tick" and dependency["queue"] is False]
-    tick = max(clocks, key=lambda clock: len(clock["outputs"]))  # the one that draws the run
-    body = json.dumps({"fn_index": tick["id"], "data": [None] * len(tick["inputs"]), "session_hash": "bench", "trigger_id": tick["targets"][0][0]})
+    tick = max(clocks_of(json.loads(_ask(port, "/config")[1])), key=lambda clock: len(clock["outputs"]))  # the one that draws the run
+    body = json.dumps({"fn_index": tick["id"], "data": [None] * len(tick["inputs"]), "session_hash": "bench"})
     asked = {"tick": ("POST", "/gradio_api/run/predict", body), "page": ("GET", "/", None), "photo": ("GET", "/photos?folder=data/demo-subject&name=photo-01", None)}
     taken: dict[str, list[float]] = {name: [] for name in asked}
     ends = time.monotonic() + seconds

@@ -1,7 +1,7 @@
 """Eight hours in fast-forward: `python benchmarks/soak.py [HOURS]` prints memory, threads and open files of the server after every simulated hour.
 
 What is simulated: a training of one step every two seconds that writes its steps, losses and pictures into the run's log as the trainer does; a browser tab that stays, and one that comes and goes every five minutes. A
-tab does what a real one does: it loads the page, holds its heartbeat stream, asks every handler of the page's load through the queue, and every clock of the page without one; when it goes, the stream is cut. An upload is
+tab does what a real one does: it loads the page, holds its heartbeat stream, asks every handler of the page's load, and the page's clocks again and again; when it goes, the stream is cut. An upload is
 announced every ten minutes. What is not: the trainer's own arithmetic, and that much time passing for the operating system.
 """
 
@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.events import FixedNoiseLoss, ImageSaved, RunStarted, StepDone
 from core.settings import parse_settings
-from tests.ui.running import HOST, RunningStudio, start_studio
+from tests.ui.running import HOST, RunningStudio, clocks_of, start_studio
 
 SECONDS_PER_STEP = 2
 SECONDS_PER_TAB = 300
@@ -38,21 +38,23 @@ class Tab:
         self.name = name
         self._running = running
         assert running.ask_as_owner("GET", "/").status == 200
-        self._values, handlers = _page(running)
-        self._clocks = [handler for handler in handlers if _hears(handler, "tick") and not handler["queue"]]
+        config = running.config()
+        self._values: dict[int, Any] = {component["id"]: component["props"].get("value") for component in config["components"]}
+        self._clocks = clocks_of(config)
         self._heartbeat = http.client.HTTPConnection("127.0.0.1", running.port, timeout=20)
         self._heartbeat.request("GET", f"/gradio_api/heartbeat/{name}", headers={"host": HOST} | running.cookie)
         assert self._heartbeat.getresponse().status == 200
-        for handler in handlers:
-            if _hears(handler, "load"):
+        for handler in config["dependencies"]:
+            if any(target[1] == "load" for target in handler["targets"]) and handler not in self._clocks:
                 ended = running.call(handler["id"], self._sent(handler), handler["targets"][0][0], session=name)
                 assert ended.get("success"), ended
                 self._take(handler, ended["output"]["data"])
+        self.tick()
 
     def tick(self) -> None:
-        """Every clock of the page that goes past the queue, once; what a state component held is known to the server."""
+        """Every clock of the page, once; what a state component held is known to the server."""
         for clock in self._clocks:
-            body = {"fn_index": clock["id"], "data": self._sent(clock), "session_hash": self.name, "trigger_id": clock["targets"][0][0]}
+            body = {"fn_index": clock["id"], "data": self._sent(clock), "session_hash": self.name}
             answer = self._running.post_json("/gradio_api/run/predict", body)
             assert answer.status == 200, answer.text
             self._take(clock, answer.json()["data"])
@@ -69,15 +71,6 @@ class Tab:
             is_update = isinstance(answer, dict) and answer.get("__type__") == "update"
             if not is_update or "value" in answer:
                 self._values[component] = answer["value"] if is_update else answer
-
-
-def _page(running: RunningStudio) -> tuple[dict[int, Any], list[dict]]:
-    config = running.config()
-    return {component["id"]: component["props"].get("value") for component in config["components"]}, config["dependencies"]
-
-
-def _hears(handler: dict, event: str) -> bool:
-    return any(target[1] == event for target in handler["targets"])
 
 
 def main() -> None:

@@ -15,10 +15,9 @@ from core.pod_stop import PodStop
 from core.run_history import write_note
 from core.tasks import start_resume
 from core.trash import DAYS_KEPT
-from ui.messages import shows_errors
+from ui.messages import QUIET, shows_errors
 from ui.studio import Studio
 from ui.texts import runs as texts
-from ui.upload_zone import QUIET
 
 LONGEST_WISH = 10_000
 

@@ -18,8 +18,8 @@ from core.dataset.folder import files_state, open_dataset
 from core.errors import Refused, UserError
 from core.settings import Settings
 from ui.caption_panel import NOTHING_SEEN, model_to_ask
-from ui.dataset_tab import QUIET, DatasetTab, undo_and_redo
-from ui.messages import as_html, shows_errors
+from ui.dataset_tab import DatasetTab, undo_and_redo
+from ui.messages import QUIET, as_html, shows_errors
 from ui.pictures import nothing_yet, photo_address
 from ui.remedies import read_pressed, remedy_buttons
 from ui.run_view import RunView

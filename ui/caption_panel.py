@@ -17,7 +17,7 @@ from core.dataset.folder import Dataset, sample_named
 from core.errors import Refused, UserError
 from core.events import TERMINAL
 from core.runs import EventLog
-from ui.messages import shows_errors
+from ui.messages import QUIET, shows_errors
 from ui.photo_editor import edited_as, read_edited
 from ui.photo_grid import read_picked
 from ui.pictures import photo_address
@@ -25,7 +25,6 @@ from ui.run_view import RunView
 from ui.settings_form import SettingsForm
 from ui.studio import Studio, changing_photos, opened
 from ui.texts import dataset as texts
-from ui.upload_zone import QUIET
 
 if TYPE_CHECKING:
     from ui.dataset_tab import DatasetTab

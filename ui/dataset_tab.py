@@ -17,7 +17,7 @@ from core.errors import Refused, UserError
 from ui import people, upload_zone
 from ui.bulk_captions import BulkCaptions
 from ui.caption_panel import CaptionPanel
-from ui.messages import shows_errors
+from ui.messages import QUIET, shows_errors
 from ui.photo_editor import after_saving, checks_html, edited_as, large_photo, no_photo, read_box, read_edited
 from ui.photo_grid import Picked, photo_grid, read_picked
 from ui.pictures import nothing_yet
@@ -25,7 +25,6 @@ from ui.settings_form import WITH_PHOTOS, SettingsForm
 from ui.studio import Studio, changing_photos, opened, require_listed
 from ui.texts import dataset as texts
 
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 Edit = Callable[[Dataset, list[str]], None]
 
 

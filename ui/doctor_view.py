@@ -14,8 +14,7 @@ from core.doctor.diagnosis import Change, Diagnosis, changed, shown
 from core.errors import Refused, UserError
 from core.runs import Run
 from core.tasks import diagnoses_of, doctors_stamp
-from ui.dataset_tab import QUIET
-from ui.messages import as_html, shows_errors
+from ui.messages import QUIET, as_html, shows_errors
 from ui.pictures import nothing_yet
 from ui.settings_form import SettingsForm
 from ui.studio import Studio

@@ -21,9 +21,8 @@ from core.evaluation.prompts import parse_prompts, prompts_file, read_prompts
 from core.pace import duration
 from core.settings import Settings
 from core.tasks import grid_log, lora_names, resume_evaluation, start_evaluation
-from ui.dataset_tab import QUIET
 from ui.evaluation_cards import copied_photos, history_table, measures_card, recommendation_card
-from ui.messages import as_html, shows_errors
+from ui.messages import QUIET, as_html, shows_errors
 from ui.pictures import nothing_yet, photo_address, strength_grid
 from ui.run_view import RunView
 from ui.settings_form import SettingsForm

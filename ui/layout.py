@@ -9,12 +9,13 @@ import gradio as gr
 
 from ui import analyzer_tab
 from ui.acts import Acts
-from ui.dataset_tab import QUIET, DatasetTab
+from ui.clock import Clocks
+from ui.dataset_tab import DatasetTab
 from ui.doctor_view import DoctorView
 from ui.evaluation_tab import EvaluationTab
 from ui.gauges_row import gauges_html
 from ui.guided_path import FactFinder, path_html
-from ui.messages import shows_errors
+from ui.messages import QUIET, shows_errors
 from ui.settings_form import SettingsForm
 from ui.still import StillBlocks
 from ui.studio import Studio
@@ -84,9 +85,8 @@ def build_page(studio: Studio) -> gr.Blocks:
         doctor.wire(tabs, training)
         Acts(studio, training.run, training.preset).wire()
         frame = [frame_seen, gauges, path, *training.lists]
-        page.load(lambda folder: refresh_frame(NO_FRAME_SEEN, folder), form.components["dataset.folder"], frame, **QUIET)
-        gr.Timer(2.0).tick(refresh_frame, [frame_seen, form.components["dataset.folder"]], frame, queue=False, trigger_mode="once", **QUIET)
-        page.load(lambda *values: refresh(NOTHING_SEEN, *values), inputs, outputs, **QUIET)
+        clocks = Clocks(page)
+        clocks.every(2.0, refresh_frame, [frame_seen, form.components["dataset.folder"]], frame)
+        clocks.every(1.0, refresh, [seen, *inputs], outputs)
         page.load(shows_errors(training.advise), form.inputs, training.advice, **QUIET)
-        gr.Timer(1.0).tick(refresh, [seen, *inputs], outputs, queue=False, trigger_mode="once", **QUIET)
     return page

@@ -1,4 +1,4 @@
-"""Errors and numbers in the words a person reads."""
+"""What every handler of the page has in common: its errors in the words a person reads, and no noise around it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import gradio as gr
 from core.durable import is_text
 from core.errors import Refused, UserError
 from ui.texts import frame as texts
+
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 
 
 def shows_errors(handler: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,11 +12,10 @@ from core.events import TERMINAL
 from core.model_setup import download_log, flux_dev, hub_of, look, start_download, stop_request
 from core.pace import duration
 from core.settings import POCKET_FLUX
-from ui.messages import shows_errors
+from ui.messages import QUIET, shows_errors
 from ui.run_view import RunView, fold
 from ui.studio import Studio
 from ui.texts import training as texts
-from ui.upload_zone import QUIET
 
 GIB = 2**30
 

@@ -13,12 +13,11 @@ from core.errors import Refused
 from core.events import TERMINAL
 from core.tasks import kept_of, purge_log, start_purge
 from core.traces import Trace, Traces
-from ui.messages import shows_errors
+from ui.messages import QUIET, shows_errors
 from ui.run_view import RunView, fold
 from ui.server.files import forget_thumbnails
 from ui.studio import Studio, require_listed
 from ui.texts import dataset as texts
-from ui.upload_zone import QUIET
 
 
 def build(studio: Studio, folder: gr.components.Component, page: gr.Blocks) -> None:

@@ -16,11 +16,10 @@ from core.presets import Resolved
 from core.runs import EventLog, Request
 from core.settings import Settings
 from core.tasks import check_startable, named, start_resume, start_training, text_encoder_advice
-from ui.dataset_tab import QUIET
 from ui.forecast import Trouble, forecast_html
 from ui.history_panel import comparable, comparison_html, history_html, history_key
 from ui.likeness_view import likeness_frame, likeness_html
-from ui.messages import as_html, shows_errors
+from ui.messages import QUIET, as_html, shows_errors
 from ui.pictures import NOTHING
 from ui.pod_stop_panel import pod_stop_html
 from ui.preset_table import preset_table

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
 
 import gradio as gr
 
+from ui.messages import QUIET
 from ui.studio import Studio
 from ui.texts import dataset as texts
 
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 # No HEIC here: then an iPhone turns its photos into JPG by itself when they are picked.
 ACCEPTED = "image/jpeg,image/png,image/webp,.jpg,.jpeg,.png,.webp,.txt,.zip"
 ZONE = f"""

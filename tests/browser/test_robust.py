@@ -76,7 +76,7 @@ def test_behind_tls_with_every_connection_cut_after_six_seconds_the_page_stays_a
         for visit in visits:
             assert visit.has_been_cut() and visit.page.evaluate("window.stillTheSamePage") is True, "cut, and not loaded anew"
             expect(visit.field).to_have_value("typed-by-hand")
-            expect(visit.page.locator("#server-away")).not_to_be_visible()
+            expect(visit.page.locator("#page-trouble")).not_to_be_visible()
             assert len(visit.asked) > 20 and all(address.startswith(("https://127.0.0.1", "data:", "blob:")) for address in visit.asked) and visit.faults == []
             visit.page.context.close()
 
@@ -90,14 +90,42 @@ def test_a_server_killed_and_restarted_under_an_open_page_is_said_and_the_page_r
     expect(page.locator("#status")).to_contain_text("No run yet", timeout=SOON)
     assert faults == []
     studio.kill()
-    expect(page.locator("#server-away")).to_contain_text("No answer from the server", timeout=SOON)
+    expect(page.locator("#page-trouble")).to_contain_text("No answer from the server", timeout=SOON)
     studio.start()
-    expect(page.locator("#server-away")).not_to_be_visible(timeout=SOON)
+    expect(page.locator("#page-trouble")).not_to_be_visible(timeout=SOON)
     page.get_by_role("tab", name="Training").click()
     expect(page.locator("#status")).to_contain_text("No run yet", timeout=SOON)
     expect(page.locator("#start")).to_be_enabled(timeout=SOON)
     away = ("ERR_CONNECTION", "Failed to load resource", "Failed to fetch", "network error", "Connection errored out")  # what a browser and Gradio say of a server that is away
     assert [fault for fault in faults if not any(words in fault for words in away)] == []
+    context.close()
+
+
+def test_a_page_that_is_logged_out_or_drawn_wrongly_says_so_and_one_nobody_looks_at_rests(browser, studio):
+    context = browser.new_context()
+    page = open_page(context, studio.address, [])
+    line, asked = page.locator("#page-trouble"), "**/gradio_api/run/predict"
+    for answer, words in (({"status": 401}, "logged out"), ({"status": 500, "json": {"error": None}}, "made a fault"), ({"status": 502}, None)):
+        page.route(asked, lambda route, _, answer=answer: route.fulfill(**answer))
+        page.wait_for_timeout(2500)
+        expect(line).to_contain_text(words) if words else expect(line).not_to_be_visible()
+        page.unroute(asked)
+        page.wait_for_timeout(2500)
+        expect(line).not_to_be_visible()
+    page.route("**/healthz", lambda route: route.fulfill(status=502))  # a proxy in front of a server that is gone
+    expect(line).to_contain_text("No answer from the server", timeout=SOON)
+    page.unroute("**/healthz")
+    expect(line).not_to_be_visible(timeout=SOON)
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    page.wait_for_timeout(2500)
+    questions: list[str] = []
+    page.on("request", lambda request: questions.append(request.url))
+    page.wait_for_timeout(4500)
+    assert [address for address in questions if "predict" in address] == []
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: false })")
+    with page.expect_response(asked, timeout=SOON) as drawn:
+        pass
+    assert drawn.value.ok
     context.close()
 
 

@@ -117,13 +117,17 @@ class RunningStudio:
         return self.ask_as_owner("GET", "/config").json()
 
     def ticks(self, session) -> list[dict]:
-        """What a tab that has just opened sends to /gradio_api/run/predict when its clocks tick."""
-        clocks = [handler for handler in self.config()["dependencies"] if handler["targets"] and handler["targets"][0][1] == "tick" and handler["queue"] is False]
-        return [{"fn_index": clock["id"], "data": [None] * len(clock["inputs"]), "session_hash": session, "trigger_id": clock["targets"][0][0]} for clock in clocks]
+        """What the script of a page load that has just opened sends to /gradio_api/run/predict."""
+        return [{"fn_index": clock["id"], "data": [None] * len(clock["inputs"]), "session_hash": session} for clock in clocks_of(self.config())]
 
     def everything_written(self) -> dict[str, str]:
         """Each file under the root and a hash of it, to prove that nothing changed; locks that looking takes, and a wish to stop what does not run, do not count."""
         return {str(file.relative_to(self.root)): hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(self.root.rglob("*")) if file.is_file() and not file.name.startswith((".job", ".stop"))}
+
+
+def clocks_of(config: dict) -> list[dict]:
+    """The handlers that draw the page as it opens, and again whenever its script asks: of those that hear the load, the ones that go past the queue."""
+    return [handler for handler in config["dependencies"] if handler["targets"] and handler["targets"][0][1] == "load" and handler["queue"] is False]
 
 
 def start_studio(root: Path) -> RunningStudio:

@@ -33,8 +33,8 @@ STEP = StepDone(step=4, loss=0.5, learning_rate=1e-4, grad_norm=1.0, seconds=0.5
 
 
 def tick_of(studio):
-    """What the page's timer calls each second."""
-    return next(function.fn for function in build_page(studio).fns.values() if function.targets and function.targets[0][1] == "tick" and function.name == "refresh")
+    """What the page calls as it opens and each second."""
+    return next(function.fn for function in build_page(studio).fns.values() if function.name == "refresh")
 
 
 def texts_of(values):

@@ -21,8 +21,10 @@ from ui.texts import frame as texts
 from ui.theme import CSS, theme
 
 LARGEST_UPLOAD = "32mb"
-# Gradio keeps the whole form of every page load, about 1 MiB with its plots, until there are more than so many. The one forgotten is the one unused for longest; should its tab still be open, everything is drawn anew there.
+# Gradio keeps the form of every page load until there are more than so many. The one forgotten is the one unused for longest; should its tab still be open, everything is drawn anew there.
 MOST_TABS = 16
+# And a box for its messages, which must outlive whatever that page load has asked for.
+MOST_MESSAGE_BOXES = 8 * MOST_TABS
 
 
 def build_app(studio: Studio) -> fastapi.FastAPI:
@@ -40,6 +42,8 @@ def build_app(studio: Studio) -> fastapi.FastAPI:
     add_run_routes(app, studio)
     page = build_page(studio).queue(default_concurrency_limit=8, max_size=200)
     page.state_session_capacity = MOST_TABS
+    page._queue.pending_messages_per_session.max_size = MOST_MESSAGE_BOXES
+    page._queue.ANALYTICS_MAX_EVENTS = 1  # it takes notes of each question, for a page of figures that is off
     gr.mount_gradio_app(
         app, page, path="/", theme=theme(), css=CSS, head=SCRIPTS, footer_links=[], show_error=False, run_history=False, enable_monitoring=False, ssr_mode=False,
         mcp_server=False, pwa=False, allowed_paths=[], blocked_paths=[str(secrets_folder(studio.store.root).resolve())], max_file_size=LARGEST_UPLOAD,

@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, PlainTextResponse
 
 from ui.texts import scripts as texts
 
-SCRIPTS = ("upload.js", "photos.js", "cells.js", "doctor.js", "studio.js")
+SCRIPTS = ("clocks.js", "upload.js", "photos.js", "cells.js", "doctor.js", "studio.js")
 HEAD = "".join(f'<script src="scripts/{name}" defer></script>' for name in ("texts.js", *SCRIPTS))
 SAFE = {"cache-control": "no-cache", "x-content-type-options": "nosniff"}
 # Comes first: the others say nothing that does not stand in it.

@@ -146,19 +146,28 @@
     save(`studio-${kind}`, box.checked ? "on" : "off");
   }
 
-  // --- Clocks of the page fail silently while the server is away; this says so in words.
-  const SECONDS_BETWEEN = 5;
-  let missed = 0;
-  async function look() {
-    try { await fetch("healthz", { cache: "no-store" }); missed = 0; } catch { missed += 1; }
-    let line = element("server-away");
+  // --- What is wrong with the page itself stands in one line; that the server is away comes before the rest.
+  const troubles = new Map();
+  window.sayTrouble = (cause, text) => {
+    if ((troubles.get(cause) ?? "") === text) return;
+    text ? troubles.set(cause, text) : troubles.delete(cause);
+    let line = element("page-trouble");
     if (!line) {
-      line = Object.assign(document.createElement("div"), { id: "server-away" });
+      line = Object.assign(document.createElement("div"), { id: "page-trouble" });
       line.setAttribute("role", "alert");
       document.body.append(line);
     }
-    line.textContent = worded("away", { seconds: missed * SECONDS_BETWEEN });
-    line.style.display = missed >= 2 ? "block" : "none";
+    line.textContent = troubles.get("away") ?? [...troubles.values()][0] ?? "";
+    line.style.display = troubles.size ? "block" : "none";
+  };
+
+  const SECONDS_BETWEEN = 5;
+  let missed = 0;
+  async function look() {
+    let is_there = false;
+    try { is_there = (await fetch("healthz", { cache: "no-store" })).ok; } catch { /* as a proxy's word that nobody is there */ }
+    missed = is_there ? 0 : missed + 1;
+    sayTrouble("away", missed >= 2 ? worded("away", { seconds: missed * SECONDS_BETWEEN }) : "");
   }
   setInterval(look, 1000 * SECONDS_BETWEEN);
 

@@ -28,8 +28,10 @@ SAID = {
     "ended": "'{name}' has ended.",
     "ended_so": "'{name}' has ended: {how}.",
     "no_notices": "The browser does not allow notifications from this page.",
-    # The server is away.
+    # The page itself is in trouble.
     "away": "No answer from the server for {seconds} s. A running training goes on by itself.",
+    "page_logged_out": "You are logged out. Reload the page to log in again. A running training goes on by itself.",
+    "not_drawn": "The studio made a fault while it drew this page; its log says which. What you see may be old. A running training goes on by itself.",
     # Uploads.
     "lost": "The connection was lost. Choose the files again: what has arrived is not sent twice.",
     "logged_out": "You are logged out. Reload the page, log in, and choose the files again.",

@@ -1,0 +1,23 @@
+"""The page's clocks: what is drawn as it opens is asked for again by a script, past Gradio's own timers."""
+
+import re
+
+from tests.ui.running import clocks_of
+
+
+def test_each_clock_asks_again_for_what_was_drawn_as_the_page_opened_in_the_name_of_its_page_load(running):
+    config = running.config()
+    drawn = {handler["id"]: handler for handler in clocks_of(config)}
+    asking = [handler for handler in config["dependencies"] if handler["targets"][0][1] == "tick" and not handler["backend_fn"]]
+    page_load = next(component["id"] for component in config["components"] if component["props"].get("elem_id") == "page-load")
+    assert len(asking) == 2
+    for handler in asking:
+        first = drawn.pop(int(re.search(r"drawAgain\((\d+),", handler["js"])[1]))
+        assert handler["inputs"] == [page_load, *first["inputs"]] and handler["outputs"] == first["outputs"]
+    assert drawn == {}
+
+
+def test_a_page_load_learns_its_own_name(running):
+    handler = next(handler for handler in running.config()["dependencies"] if handler["targets"][0][1] == "load" and len(handler["outputs"]) == 1 and not handler["inputs"])
+    for name in ("first", "second"):
+        assert running.call(handler["id"], [], handler["targets"][0][0], session=name)["output"]["data"] == [name]
