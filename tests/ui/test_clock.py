@@ -18,6 +18,8 @@ def test_each_clock_asks_again_for_what_was_drawn_as_the_page_opened_in_the_name
 
 
 def test_a_page_load_learns_its_own_name(running):
-    handler = next(handler for handler in running.config()["dependencies"] if handler["targets"][0][1] == "load" and len(handler["outputs"]) == 1 and not handler["inputs"])
+    config = running.config()
+    page_load = next(component["id"] for component in config["components"] if component["props"].get("elem_id") == "page-load")
+    handler = next(handler for handler in config["dependencies"] if handler["outputs"] == [page_load])
     for name in ("first", "second"):
         assert running.call(handler["id"], [], handler["targets"][0][0], session=name)["output"]["data"] == [name]
