@@ -214,8 +214,10 @@ def _drawn_lately(key: tuple, seen: tuple) -> bool:
 
 
 def _plots(view: RunView) -> list[Any]:
-    return [
-        gr.update(value=plot_frame(view), visible=True) if view.losses.newest else gr.update(visible=False),
-        gr.update(value=likeness_frame(view), visible=True) if any(measured.step for measured in view.likenesses) else gr.update(visible=False),
-        gr.update(value=rate_frame(view), visible=True) if view.losses.newest else gr.update(visible=False),
-    ]
+    """Loss, likeness and learning rate over the whole length of the run, so that the axis stands still while it grows; a little more, or its last two numbers touch."""
+    hidden = gr.update(visible=False)
+    if not view.losses.newest:
+        return [hidden] * 3
+    steps = [0, round(1.02 * max(view.steps, view.step))]
+    likeness = gr.update(value=likeness_frame(view), x_lim=steps, visible=True) if any(measured.step for measured in view.likenesses) else hidden
+    return [gr.update(value=plot_frame(view), x_lim=steps, visible=True), likeness, gr.update(value=rate_frame(view), x_lim=steps, visible=True)]

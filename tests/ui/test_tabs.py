@@ -83,6 +83,12 @@ def test_plots_of_a_running_training_rest_for_seconds_and_its_end_is_drawn(studi
     assert len(plots(key)[1]) == 2
 
 
+def test_the_axis_of_a_run_spans_all_its_steps_from_the_first_one(studio):
+    run_with(studio, "anna", STARTED.model_copy(update={"steps": 1000}), STEP)
+    drawn = tick_of(studio)(((), (), (), ()), "data/demo-subject", None, None, None, None, "ohwx", 128, "template")
+    assert [update["x_lim"] for update in drawn if isinstance(update, dict) and "x_lim" in update] == [[0, 1020]] * 2
+
+
 @pytest.mark.parametrize("damage", [lambda run: (run.folder / "run.json").write_text("{"), lambda run: run.log.file.write_text('{"kind":"unheard"}\n'), lambda run: run.log.file.write_text("{broken\n{}\n")])
 def test_a_damaged_run_is_said_and_the_page_stays_up(studio, damage):
     damage(run_with(studio, "anna", STARTED))
