@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import socket
 import sys
@@ -36,7 +37,7 @@ def main() -> int:
     from core.ownership import Claim, Heartbeat
     from core.presets import resolve
     from core.runs import RunStore
-    from ui.server.credentials import Credentials, access_token, cookie_secret
+    from ui.server.credentials import Credentials, access_token, cookie_secret, new_cookie_secret
     from ui.server.doorway import Doorway
     from ui.server.gate import Gate
     from ui.server.login import Brake
@@ -51,12 +52,13 @@ def main() -> int:
         mask = Mask([token or "", *(os.environ.get(name, "") for name in SECRET_VARIABLES)])
         sys.stdout, sys.stderr = MaskedStream(sys.stdout, mask), MaskedStream(sys.stderr, mask)
         door = Doorway()
-        server = Server(Gate(door, Credentials(token, cookie_secret(secrets)), Brake()), arguments.host, arguments.port)
+        credentials = Credentials(token, cookie_secret(secrets), functools.partial(new_cookie_secret, secrets))
+        server = Server(Gate(door, credentials, Brake()), arguments.host, arguments.port)
         asked = catch_signals()
         server.start()
         # The one place where the token is shown, to whoever may read this log.
         print(f"Identity LoRA Studio: {address(arguments.host, arguments.port, token)}", file=sys.__stdout__, flush=True)
-        studio = furnished(store, mask)
+        studio = furnished(store, mask, needs_token)
         claim = Claim(store.root, studio.machine.pod or socket.gethostname())
         heartbeat = Heartbeat(claim)
         opening: Future[None] = Future()
@@ -86,7 +88,7 @@ def settle_gradio() -> None:
     os.environ.update(HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_DISABLE_PROGRESS_BARS="1")
 
 
-def furnished(store: RunStore, mask: Mask) -> Studio:
+def furnished(store: RunStore, mask: Mask, asks_token: bool) -> Studio:
     """The studio with what this machine is and can; the secrets only this process needs leave the environment of its children."""
     from core.errors import UserError
     from core.jobs import Worker
@@ -119,7 +121,7 @@ def furnished(store: RunStore, mask: Mask) -> Studio:
         print(f"\n*** {note} ***\n", file=sys.stderr, flush=True)
     return Studio(
         store, guide_variables(os.environ), trainer=trainer, analyst=analyst, captioner=captioner, fetcher=fetcher, machine=machine, notes=notes, downloads=downloads, pod_stop=pod_stop,
-        hub_token=os.environ.get("HF_TOKEN") or None,
+        hub_token=os.environ.get("HF_TOKEN") or None, asks_token=asks_token,
     )  # fmt: skip
 
 

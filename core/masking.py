@@ -35,5 +35,9 @@ class MaskedStream:
         self._stream.write(self._mask(text))
         return len(text)
 
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)

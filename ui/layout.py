@@ -23,9 +23,13 @@ from ui.texts import analyzer as analyzer_texts
 from ui.texts import frame as texts
 from ui.training_tab import TrainingTab
 
-MASTHEAD = f'<div class="masthead"><h1>{texts.TITLE}</h1><span>{texts.SUBTITLE}</span></div>'
+LOG_OUT = f'<details class="log-out"><summary>{texts.LOG_OUT}</summary><form method="post" action="logout"><p>{texts.LOG_OUT_HELP}</p><button>{texts.LOG_OUT_EVERYWHERE}</button></form></details>'
 NOTHING_SEEN: tuple[tuple, ...] = ((), (), (), ())
 NO_FRAME_SEEN: tuple = ("", "", ())
+
+
+def masthead(asks_token: bool) -> str:
+    return f'<div class="masthead"><h1>{texts.TITLE}</h1><span>{texts.SUBTITLE}</span>{LOG_OUT if asks_token else ""}</div>'
 
 
 def folder_shown(studio: Studio, folder: str) -> str:
@@ -36,7 +40,7 @@ def build_page(studio: Studio) -> gr.Blocks:
     preset = studio.first_preset()
     form = SettingsForm(studio, studio.resolved(preset))
     with StillBlocks(title=texts.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
-        gr.HTML(MASTHEAD)
+        gr.HTML(masthead(studio.asks_token))
         for note in studio.notes:
             gr.HTML(f'<p class="notice" role="alert">{escape(note)}</p>')
         # Drawn with the page, so that nothing moves when the first tick comes.

@@ -59,7 +59,7 @@ class AccountBook:
 class Studio:
     """`environment` holds the variables the page was started with; they seed the form. `server` tells a page that was open
     before a restart that it must be loaded anew. `notes` are sentences the page says on top; `pod_stop` is None where there is no pod to stop; `hub_token` goes to
-    the hub and nowhere else."""
+    the hub and nowhere else; `asks_token` where people log in, and may log out."""
 
     store: RunStore
     environment: Mapping[str, str]
@@ -74,6 +74,7 @@ class Studio:
     notes: tuple[str, ...] = ()
     downloads: Downloads = field(default_factory=Downloads)
     pod_stop: PodStop | None = None
+    asks_token: bool = False
 
     @functools.cached_property
     def queue(self) -> RunQueue:

@@ -42,6 +42,9 @@ CSS = REPORT_CSS + PAGE_CSS + """
 .masthead { display: flex; flex-wrap: wrap; align-items: baseline; gap: var(--s1) var(--s4); padding: var(--s2) 0 var(--s1); }
 .masthead h1 { font-size: var(--t5); margin: 0; letter-spacing: -.01em; }
 .masthead span { color: var(--body-text-color-subdued); }
+.log-out { position: relative; margin-left: auto; font-size: var(--t2); } .log-out summary { cursor: pointer; color: var(--body-text-color-subdued); padding: var(--s1) 0; }
+.log-out form { position: absolute; right: 0; z-index: 20; width: min(320px, 86vw); padding: var(--s4); border: 1px solid var(--border-color-primary); border-radius: 10px; background: var(--background-fill-primary); box-shadow: 0 8px 24px rgba(0, 0, 0, .16); } .log-out p { margin: 0 0 var(--s3); }
+.log-out button { padding: var(--s2) var(--s3); font: inherit; font-weight: 600; border: 1px solid var(--bad); border-radius: 8px; background: none; color: var(--bad); cursor: pointer; }
 .notice { margin: var(--s1) 0; padding: var(--s2) var(--s4); border-left: 5px solid var(--bad); border-radius: 8px; background: var(--background-fill-primary); font-weight: 600; }
 .empty { padding: var(--s5) var(--s4); text-align: center; color: var(--body-text-color-subdued); border: 1px dashed var(--border-color-primary); border-radius: 10px; }
 .photos { display: grid; grid-template-columns: repeat(auto-fill, minmax(148px, 1fr)); gap: var(--s3); }

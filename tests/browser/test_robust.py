@@ -101,6 +101,19 @@ def test_a_server_killed_and_restarted_under_an_open_page_is_said_and_the_page_r
     context.close()
 
 
+def test_logging_out_in_one_browser_logs_out_the_other_and_says_so_there(browser, locked):
+    contexts = [browser.new_context() for _ in range(2)]
+    here, elsewhere = (open_page(context, f"{locked.address}/login#a-token-of-enough-length", []) for context in contexts)
+    here.get_by_text("Log out", exact=True).click()
+    here.get_by_role("button", name="Log out everywhere").click()
+    expect(here.get_by_label("Access token")).to_be_visible(timeout=SOON)
+    expect(elsewhere.locator("#page-trouble")).to_contain_text("You are logged out", timeout=SOON)
+    here.goto(locked.address)
+    expect(here.get_by_label("Access token")).to_be_visible(timeout=SOON)
+    for context in contexts:
+        context.close()
+
+
 def test_a_page_that_is_logged_out_or_drawn_wrongly_says_so_and_one_nobody_looks_at_rests(browser, studio):
     context = browser.new_context()
     page = open_page(context, studio.address, [])

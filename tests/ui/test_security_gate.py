@@ -1,16 +1,18 @@
 """S1-S7 against the running studio: closed without the token, hard to guess, one's own pages only, safe headers on everything."""
 
 import asyncio
+import functools
 import re
 import socket
 import time
 
 import pytest
 
-from core.errors import Refused
+from core.errors import Refused, UserError
 from tests.ui.running import HOST, SECRET, TOKEN, routes_of
+from ui.layout import LOG_OUT, masthead
 from ui.server.bodies import LARGEST_BODY
-from ui.server.credentials import Credentials, access_token, cookie_secret
+from ui.server.credentials import Credentials, access_token, cookie_secret, new_cookie_secret
 from ui.server.gate import SHUT_PATHS, Gate
 from ui.server.login import LONGEST_DELAY, MOST_WAITING, Brake
 
@@ -164,6 +166,43 @@ def test_cookies_outlive_a_restart_and_end_with_a_new_token(tmp_path):
     assert again.is_cookie(cookie) and len(token) >= 24
     assert not Credentials(access_token(tmp_path / "s", {"APP_TOKEN": "a-new-token-from-outside"}), secret).is_cookie(cookie)
     assert all(file.stat().st_mode & 0o077 == 0 for file in (tmp_path / "s").iterdir())
+
+
+def test_logging_out_ends_every_browsers_cookie_and_the_token_opens_again(running):
+    here, elsewhere = running.cookie, {"cookie": login(running, TOKEN).header("set-cookie").split(";")[0]}
+    answer = running.ask("POST", "/logout", here)
+    assert (answer.status, answer.header("location")) == (303, "login")
+    assert answer.header("set-cookie").startswith('__Host-studio="";') and all(word in answer.header("set-cookie") for word in ("Max-Age=0", "Secure", "Path=/"))
+    assert [running.ask("GET", "/config", cookie).status for cookie in (here, elsewhere)] == [401, 401]
+    assert running.ask("GET", "/config", {"cookie": login(running, TOKEN).header("set-cookie").split(";")[0]}).status == 200
+
+
+def test_only_a_button_of_the_page_logs_out(running):
+    assert running.ask("POST", "/logout").status == 401
+    assert running.ask_as_owner("GET", "/logout").status == 405
+    assert running.ask_as_owner("POST", "/logout", {"origin": "https://evil.net"}).status == 403 == running.ask_as_owner("POST", "/logout", {"sec-fetch-site": "same-site"}).status
+    assert running.ask_as_owner("GET", "/config").status == 200
+
+
+def test_the_end_of_all_cookies_outlives_a_restart_and_a_disk_that_refuses_it_leaves_them(running, tmp_path, monkeypatch):
+    credentials = Credentials(TOKEN, cookie_secret(tmp_path), functools.partial(new_cookie_secret, tmp_path))
+    cookie = credentials.cookie()
+    credentials.end_all_cookies()
+    assert credentials.secret == cookie_secret(tmp_path) and not credentials.is_cookie(cookie) and (tmp_path / "cookie_secret").stat().st_mode & 0o077 == 0
+
+    def refuse():
+        raise UserError("There is no space left on the disk.", "", "Free some space.")
+
+    monkeypatch.setattr(running.gate.credentials, "renew", refuse)
+    owner = running.cookie
+    answer = running.ask("POST", "/logout", owner)
+    assert answer.status == 507 and "Nobody was logged out. There is no space left" in answer.text and running.ask("GET", "/config", owner).status == 200
+
+
+def test_a_page_that_asks_for_no_token_offers_no_logout(running, monkeypatch):
+    assert LOG_OUT in masthead(True) and "logout" not in masthead(False)
+    monkeypatch.setattr(running.gate, "credentials", Credentials(None, SECRET))
+    assert running.ask("POST", "/logout", {"host": "localhost"}).status == 405
 
 
 def test_a_secret_that_was_copied_with_wide_rights_is_narrowed(tmp_path):

@@ -52,7 +52,8 @@ def test_secrets_are_hidden_in_texts_streams_and_tracebacks():
         raise RuntimeError(f"401 for {HUB_TOKEN} at https://x/?token={OWN_TOKEN}")
     except RuntimeError:
         handler.emit(logging.LogRecord("x", logging.ERROR, "f", 1, "failed with %s", (API_KEY,), sys.exc_info()))
-    assert "Traceback" in sink.text and HIDDEN in sink.text and not any(secret in sink.text for secret in (HUB_TOKEN, API_KEY, OWN_TOKEN))
+    stream.writelines([f"a line with {HUB_TOKEN}\n", f"and one with {OWN_TOKEN}\n"])
+    assert "Traceback" in sink.text and "and one with" in sink.text and HIDDEN in sink.text and not any(secret in sink.text for secret in (HUB_TOKEN, API_KEY, OWN_TOKEN))
 
 
 def test_a_jobs_log_holds_no_secret_whatever_its_failure_says(tmp_path):

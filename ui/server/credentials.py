@@ -20,12 +20,13 @@ FEWEST_CHARACTERS = 8  # different ones: a long row of the same is guessed at on
 MAKE_ONE = "Leave APP_TOKEN out and one is made, or make one: python -c 'import secrets; print(secrets.token_urlsafe(24))'"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Credentials:
-    """`token` None: nobody has to log in. `secret` signs the cookies."""
+    """`token` None: nobody has to log in. `secret` signs the cookies, `renew` makes the one that takes its place."""
 
     token: str | None = field(repr=False)
     secret: bytes = field(repr=False)
+    renew: Callable[[], bytes] = field(default=lambda: secrets.token_bytes(32), repr=False)
 
     def __post_init__(self) -> None:
         if self.token is None:
@@ -48,6 +49,10 @@ class Credentials:
             return False
         return int(expires) > time.time() and hmac.compare_digest(text.encode("utf-8", "surrogatepass"), self._signed(int(expires)).encode())
 
+    def end_all_cookies(self) -> None:
+        """Raises UserError when the new secret cannot be kept; the cookies are good then as they were."""
+        self.secret = self.renew()
+
     def _signed(self, expires: int) -> str:
         message = f"{expires}:{hashlib.sha256((self.token or '').encode()).hexdigest()}"
         return f"{expires}.{hmac.new(self.secret, message.encode(), 'sha256').hexdigest()}"
@@ -61,6 +66,16 @@ def access_token(folder: Path, environment: Mapping[str, str]) -> str:
 def cookie_secret(folder: Path) -> bytes:
     """Kept, so that a restart does not log everybody out."""
     return _kept(folder / "cookie_secret", lambda: secrets.token_hex(32)).encode()
+
+
+def new_cookie_secret(folder: Path) -> bytes:
+    """Another one, kept in the place of the last. Raises UserError where that cannot be."""
+    file = folder / "cookie_secret"
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, file) from None
+    return cookie_secret(folder)
 
 
 def _kept(file: Path, make: Callable[[], str]) -> str:

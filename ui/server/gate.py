@@ -5,10 +5,12 @@ Deny by default: a route that is added later is closed by construction. Only the
 
 from __future__ import annotations
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core.errors import UserError
 from ui.server.bodies import answer_with_limit, is_a_length
 from ui.server.credentials import COOKIE_SECONDS, Credentials
 from ui.server.headers import with_safe_headers
@@ -52,6 +54,8 @@ class Gate:
         refusal = await self._refusal(connection, scope)
         if refusal is not None:
             return await refusal(scope, receive, send)
+        if scope["path"] == "/logout" and self.credentials.token is not None:
+            return await (await self._logout(connection, scope))(scope, receive, send)
         # Gradio reflects any Origin it sees with credentials allowed; it sees none.
         headers = [(name, value) for name, value in scope["headers"] if name != b"origin"]
         await answer_with_limit(self.app, {**scope, "headers": headers}, receive, send)
@@ -114,6 +118,19 @@ class Gate:
         response = RedirectResponse("./", 303)
         secure = not is_local(host_of(connection))
         response.set_cookie(cookie_name(connection), self.credentials.cookie(), COOKIE_SECONDS, path="/", secure=secure, httponly=True, samesite="lax")
+        return response
+
+
+    async def _logout(self, connection: HTTPConnection, scope: Scope) -> Response:
+        """Ends every browser's login: a cookie that was copied, or left on a machine of somebody else, with them."""
+        if scope["method"] != "POST":
+            return PlainTextResponse("method not allowed", 405, {"allow": "POST"})
+        try:
+            await run_in_threadpool(self.credentials.end_all_cookies)
+        except UserError as error:
+            return PlainTextResponse(texts.STILL_LOGGED_IN.format(error=error), 507)
+        response = RedirectResponse("login", 303)
+        response.delete_cookie(cookie_name(connection), path="/", secure=not is_local(host_of(connection)), httponly=True, samesite="lax")
         return response
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 TITLE = "Identity LoRA Studio"
 SUBTITLE = "a LoRA of one person, with FLUX.1-dev"
+LOG_OUT = "Log out"
+LOG_OUT_HELP = "Ends the login of every browser, this one too. A running training goes on. The access token opens the page again; it stands in the studio's log."
+LOG_OUT_EVERYWHERE = "Log out everywhere"
 TABS = {"dataset": "1 Dataset", "analyzer": "2 Analyzer", "training": "3 Training", "evaluation": "4 Evaluation"}
 REFUSED_TITLE = "That cannot be done"
 REFUSED_WHERE = "Where: {where}"
