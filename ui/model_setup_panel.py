@@ -13,6 +13,7 @@ from core.model_setup import download_log, flux_dev, hub_of, look, start_downloa
 from core.pace import duration
 from core.settings import POCKET_FLUX
 from ui.messages import QUIET, shows_errors
+from ui.run_status import bar_html
 from ui.run_view import RunView, fold
 from ui.studio import Studio
 from ui.texts import training as texts
@@ -86,9 +87,8 @@ def state_html(view: RunView, busy: bool, asked: bool) -> str:
         return f'<p class="small">{texts.MODEL_NO_JOB}</p>'
     if view.failure:
         return f'<div class="verdict fix"><b>{escape(view.failure.what)}</b><span>{escape(view.failure.fix)}</span></div>'
-    share = 100 * view.phase_done / view.phase_total if view.phase_total else 0
-    bar = f'<div class="bar" role="progressbar" aria-label="{texts.MODEL_DOWNLOAD}" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100"><div style="width:{share:.1f}%"></div></div>'
-    counted = texts.MODEL_COUNTED.format(done=view.phase_done / 1024, total=view.phase_total / 1024, share=share) if view.phase_total else ""
+    bar = bar_html(view.phase_done, view.phase_total, texts.MODEL_DOWNLOAD)
+    counted = texts.MODEL_COUNTED.format(done=view.phase_done / 1024, total=view.phase_total / 1024, share=100 * view.phase_done / view.phase_total) if view.phase_total else ""
     if busy:
         return f'<div class="verdict" role="status"><b>{escape(view.phase.removesuffix(" (MiB)"))}</b><span class="numbers">{counted}</span></div>{bar}'
     if view.state == "finished":

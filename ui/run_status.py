@@ -37,13 +37,17 @@ def rate_frame(view: RunView) -> pd.DataFrame:
     return pd.DataFrame(view.learning_rates.points, columns=["step", "learning rate"]).astype({"step": "int64", "learning rate": "float64"})
 
 
+def bar_html(done: float, total: float, label: str) -> str:
+    """A bar that is as full as it is done; it is stretched, not widened, so that nothing is laid out anew while it moves."""
+    share = min(done / total, 1.0) if total else 0.0
+    return f'<div class="bar" role="progressbar" aria-label="{label}" aria-valuenow="{100 * share:.0f}" aria-valuemin="0" aria-valuemax="100"><div style="transform: scaleX({share:.4f})"></div></div>'
+
+
 def status_html(run: Run, view: RunView, state: str, stopping: bool, holder: str | None, quiet: float | None) -> str:
     """The one big line: state, step, speed, time left; below it what went wrong and what to do."""
     word = texts.STOPPING if stopping else texts.STATES[state]
-    share = 100 * view.step / view.steps if view.steps else 0
-    bar = f'<div class="bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100"><div style="width:{share:.1f}%"></div></div>'
     head = f'<div class="headline"><b data-state="{state}">{word}</b> <span>{escape(run.name)}</span></div><div class="facts">{" &middot; ".join(f"<span>{escape(fact)}</span>" for fact in _facts(view, state))}</div>'
-    return f'<div class="status {state}" role="status" aria-live="polite">{head}{bar}{_after(run, view, state, holder)}{_silence(view, quiet)}</div>'
+    return f'<div class="status {state}" role="status" aria-live="polite">{head}{bar_html(view.step, view.steps, texts.BAR)}{_after(run, view, state, holder)}{_silence(view, quiet)}</div>'
 
 
 def _facts(view: RunView, state: str) -> list[str]:

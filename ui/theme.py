@@ -79,7 +79,7 @@ table.bulk del, table.bulk ins { display: block; text-decoration: none; overflow
 .status p { margin: var(--s2) 0 0; }
 .readiness { margin: 0; padding: var(--s2) var(--s3); border-left: 4px solid var(--primary-600); font-size: var(--t2); } .readiness.test { border-color: var(--warn); } .readiness.fix { border-color: var(--bad); }
 .status.failed { border-top-color: var(--bad); } .status.interrupted, .status.stopped { border-top-color: var(--warn); }
-.bar { height: 8px; border-radius: 5px; background: var(--border-color-primary); overflow: hidden; } .bar div { height: 100%; background: var(--primary-600); transition: width .6s; }
+.bar { height: 8px; border-radius: 5px; background: var(--border-color-primary); overflow: hidden; } .bar div { height: 100%; background: var(--primary-600); transform-origin: left; transition: transform .6s; }
 .scroll { overflow-x: auto; max-width: 100%; }
 #samples, #cells, #report, #photos { min-width: 0; max-width: 100%; overflow: hidden; }
 #report .download { margin-top: var(--s4); } #analyze { flex: 0 1 16rem; } #undo-remedy { flex: 0 1 auto; max-width: 30rem; } .remedies { display: inline-flex; flex-wrap: wrap; gap: var(--s2); vertical-align: middle; } .finding .remedies { display: flex; margin-top: var(--s2); } .finding .who .remedy { width: 100%; padding: var(--s1); font-size: var(--t1); }

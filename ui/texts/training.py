@@ -45,6 +45,7 @@ DIFFERS_REST = "{count} finer ones differ too; every setting stands under Advanc
 # The running run.
 STATES = {"new": "Waiting", "running": "Training", "finished": "Finished", "stopped": "Stopped", "failed": "Failed", "interrupted": "Interrupted"}
 STOPPING = "Stopping, saving"
+BAR = "Steps done"
 FACTS = {"step": "step {step} of {steps}", "phase": "{phase} {done} of {total}", "speed": "{seconds:.2f} s per step", "left": "about {time} left", "loss": "loss {loss:.4f}", "memory": "{gib:.1f} GiB memory", "took": "took {time}"}
 INTERRUPTED = "The process ended without finishing this run. {kept} Press Resume."
 KEPT_UP_TO = "Everything up to step {step} is saved."
