@@ -36,6 +36,11 @@ def folder_shown(studio: Studio, folder: str) -> str:
     return folder if folder in studio.listing("dataset") else ""
 
 
+def unlike(key: tuple) -> tuple:
+    """No key of a tab, so that the tab draws all; which run stood there (the first part) and what was at work (the last) it still can tell."""
+    return (*key[:-1], "unlike", *key[-1:])
+
+
 def build_page(studio: Studio) -> gr.Blocks:
     preset = studio.first_preset()
     form = SettingsForm(studio, studio.resolved(preset))
@@ -80,7 +85,7 @@ def build_page(studio: Studio) -> gr.Blocks:
             return [(gauge, steps, lists_key), gauge if gauge != last[0] else gr.skip(), steps if steps != last[1] else gr.skip(), *lists]
 
         inputs = [form.components["dataset.folder"], training.run, evaluation.lora, evaluation.grid, doctor.run, form.components["dataset.trigger_word"], form.components["dataset.resolution"], dataset.captions.captioner]
-        outputs = [seen, *training.outputs, *evaluation.outputs, report, training.readiness, analyzed, undo, *doctor.outputs]
+        outputs = [*training.outputs, *evaluation.outputs, report, training.readiness, analyzed, undo, *doctor.outputs]
         dataset.captions.wire(dataset, form, page)
         analyzer_tab.wire(studio, form, analyze, undo, analyzed, dataset, tabs)
         training.wire()
@@ -88,9 +93,8 @@ def build_page(studio: Studio) -> gr.Blocks:
         evaluation.wire(page)
         doctor.wire(tabs, training)
         Acts(studio, training.run, training.preset).wire()
-        frame = [frame_seen, gauges, path, *training.lists]
         clocks = Clocks(page)
-        clocks.every(2.0, refresh_frame, [frame_seen, form.components["dataset.folder"]], frame)
-        clocks.every(1.0, refresh, [seen, *inputs], outputs)
+        clocks.every(2.0, refresh_frame, lambda _: NO_FRAME_SEEN, frame_seen, [form.components["dataset.folder"]], [gauges, path, *training.lists])
+        clocks.every(1.0, refresh, lambda keys: tuple(map(unlike, keys)), seen, inputs, outputs)
         page.load(shows_errors(training.advise), form.inputs, training.advice, **QUIET)
     return page

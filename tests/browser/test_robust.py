@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from core.dataset.captions import write_caption
 from core.runs import RunStore
+from core.settings import parse_settings
 from tests.browser.conftest import Studio
 from tests.ui.certificates import self_signed
 from tests.ui.cut_proxy import CutProxy
@@ -139,6 +140,30 @@ def test_a_page_that_is_logged_out_or_drawn_wrongly_says_so_and_one_nobody_looks
     with page.expect_response(asked, timeout=SOON) as drawn:
         pass
     assert drawn.value.ok
+    context.close()
+
+
+def test_what_an_answer_said_that_was_cut_off_on_its_way_is_drawn_with_the_next(browser, studio):
+    context = browser.new_context()
+    page = open_page(context, studio.address, [])
+    page.get_by_role("tab", name="Training").click()
+    expect(page.locator("#status")).to_contain_text("No run yet", timeout=SOON)
+    page.wait_for_timeout(4000)  # what was asked as the page opened has arrived
+    cut: list[int] = []
+
+    def cut_off(route):
+        """The server answers, and believes that it was heard."""
+        cut.append(route.fetch().status)
+        route.abort("connectionreset")
+
+    page.route("**/gradio_api/run/predict", cut_off)
+    RunStore(studio.output).create(parse_settings({"run.name": "anna", "run.output": str(studio.output)}))
+    page.wait_for_timeout(5000)
+    assert cut and set(cut) == {200}
+    expect(page.locator("#status")).to_contain_text("No run yet")
+    page.unroute_all(behavior="ignoreErrors")
+    expect(page.locator("#status")).to_contain_text("anna", timeout=10_000)
+    expect(page.locator("#history")).to_contain_text("anna", timeout=10_000)
     context.close()
 
 

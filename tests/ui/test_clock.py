@@ -13,8 +13,14 @@ def test_each_clock_asks_again_for_what_was_drawn_as_the_page_opened_in_the_name
     assert len(asking) == 2
     for handler in asking:
         first = drawn.pop(int(re.search(r"drawAgain\((\d+),", handler["js"])[1]))
-        assert handler["inputs"] == [page_load, *first["inputs"]] and handler["outputs"] == first["outputs"]
+        assert handler["inputs"] == [page_load, *first["inputs"][1:]] and handler["outputs"] == first["outputs"]
     assert drawn == {}
+
+
+def test_what_was_seen_is_not_sent_again_unless_its_answer_was_lost(running):
+    for tick in running.ticks("lost"):
+        sizes = [len(running.post_json("/gradio_api/run/predict", tick | {"data": [was_lost, *tick["data"][1:]]}).text) for was_lost in ("", "", "lost", "")]
+        assert min(sizes[0], sizes[2]) > 2 * max(sizes[1], sizes[3]), sizes
 
 
 def test_a_page_load_learns_its_own_name(running):

@@ -33,8 +33,9 @@ STEP = StepDone(step=4, loss=0.5, learning_rate=1e-4, grad_norm=1.0, seconds=0.5
 
 
 def tick_of(studio):
-    """What the page calls as it opens and each second."""
-    return next(function.fn for function in build_page(studio).fns.values() if function.name == "refresh")
+    """What the page calls as it opens and each second; `was_lost` says that the answer before did not arrive."""
+    draw = max((function for function in build_page(studio).fns.values() if function.name == "draw_again"), key=lambda function: len(function.outputs)).fn
+    return lambda *values, was_lost="": draw(was_lost, *values)
 
 
 def texts_of(values):
@@ -81,6 +82,17 @@ def test_plots_of_a_running_training_rest_for_seconds_and_its_end_is_drawn(studi
             assert len(drawn) == count, at
         run.log.append(RunFinished(seconds=1.0, time=1006.5))
     assert len(plots(key)[1]) == 2
+
+
+def test_after_a_lost_answer_all_is_drawn_again_and_the_run_that_was_chosen_stays(studio):
+    for name in ("older", "newer"):
+        run_with(studio, name, STARTED, STEP)
+    tick, asked = tick_of(studio), ("data/demo-subject", "older", None, None, None, "ohwx", 128, "template")
+    with studio.store.exclusive(training_words("newer")):
+        seen = tick(tick(((), (), (), ()), *asked)[0], *asked)[0]
+        assert "step 4 of 10" not in texts_of(tick(seen, *asked))
+        again = tick(seen, *asked, was_lost="lost")
+        assert again[0] == seen and "step 4 of 10" in texts_of(again) and again[1]["value"] == "older"
 
 
 def test_the_axis_of_a_run_spans_all_its_steps_from_the_first_one(studio):

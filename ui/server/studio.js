@@ -164,9 +164,9 @@
   const SECONDS_BETWEEN = 5;
   let missed = 0;
   async function look() {
-    let is_there = false;
-    try { is_there = (await fetch("healthz", { cache: "no-store" })).ok; } catch { /* as a proxy's word that nobody is there */ }
-    missed = is_there ? 0 : missed + 1;
+    let isThere = false;
+    try { isThere = (await fetch("healthz", { cache: "no-store" })).ok; } catch { /* as a proxy's word that nobody is there */ }
+    missed = isThere ? 0 : missed + 1;
     sayTrouble("away", missed >= 2 ? worded("away", { seconds: missed * SECONDS_BETWEEN }) : "");
   }
   setInterval(look, 1000 * SECONDS_BETWEEN);
