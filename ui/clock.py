@@ -32,6 +32,7 @@ class Clocks:
         def draw_again(was_lost: str, last: tuple, *values: Any) -> list[Any]:
             return draw(unseen(last) if was_lost else last, *values)
 
+        draw_again.__name__ = draw.__name__
         drawn = self._page.load(draw_again, [self._was_lost, seen, *inputs], [seen, *outputs], queue=False, **QUIET)
         gr.Timer(seconds).tick(None, [self._page_load, seen, *inputs], [seen, *outputs], js=f"(load, ...values) => window.drawAgain({drawn['id']}, load, values)", **QUIET)
 

@@ -29,8 +29,8 @@ def values_of(page):
 
 def test_every_empty_place_says_what_will_stand_there_and_what_to_do(studio):
     page = build_page(studio)
-    first = handler(page, "refresh")(((), (), (), ()), "data/demo-subject", None, None, None, None, "ohwx", 128, None)
-    shown = " ".join(map(str, first)) + " ".join(map(str, handler(page, "refresh_frame")(("", "", ()), "data/demo-subject")))
+    first = handler(page, "refresh")("", ((), (), (), ()), "data/demo-subject", None, None, None, None, "ohwx", 128, None)
+    shown = " ".join(map(str, first)) + " ".join(map(str, handler(page, "refresh_frame")("", ("", "", ()), "data/demo-subject")))
     for words, act in [(texts.NO_RUN, "press Start"), (texts.NO_SAMPLES, "Click one"), (analyzer.NOT_YET, "takes seconds"), (evaluation.NO_GRID, "draw one"), (runs.QUEUE_EMPTY, "'Add to queue'"), (runs.HISTORY_EMPTY, "settings, results and files")]:
         assert act in words and (words in shown or escape(words) in shown), words
     assert "Drop 15 to 30" in dataset.NO_PHOTOS

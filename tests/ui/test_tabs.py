@@ -34,7 +34,7 @@ STEP = StepDone(step=4, loss=0.5, learning_rate=1e-4, grad_norm=1.0, seconds=0.5
 
 def tick_of(studio):
     """What the page calls as it opens and each second; `was_lost` says that the answer before did not arrive."""
-    draw = max((function for function in build_page(studio).fns.values() if function.name == "draw_again"), key=lambda function: len(function.outputs)).fn
+    draw = next(function.fn for function in build_page(studio).fns.values() if function.name == "refresh")
     return lambda *values, was_lost="": draw(was_lost, *values)
 
 
