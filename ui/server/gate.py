@@ -5,6 +5,8 @@ Deny by default: a route that is added later is closed by construction. Only the
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -116,8 +118,7 @@ class Gate:
 
     def _welcome(self, connection: HTTPConnection) -> Response:
         response = RedirectResponse("./", 303)
-        secure = not is_local(host_of(connection))
-        response.set_cookie(cookie_name(connection), self.credentials.cookie(), COOKIE_SECONDS, path="/", secure=secure, httponly=True, samesite="lax")
+        response.set_cookie(value=self.credentials.cookie(), max_age=COOKIE_SECONDS, **cookie_kind(connection))
         return response
 
 
@@ -130,7 +131,7 @@ class Gate:
         except UserError as error:
             return PlainTextResponse(texts.STILL_LOGGED_IN.format(error=error), 507)
         response = RedirectResponse("login", 303)
-        response.delete_cookie(cookie_name(connection), path="/", secure=not is_local(host_of(connection)), httponly=True, samesite="lax")
+        response.delete_cookie(**cookie_kind(connection))
         return response
 
 
@@ -147,6 +148,11 @@ def is_local(host: str) -> bool:
 def cookie_name(connection: HTTPConnection) -> str:
     """__Host- pins the cookie to this very host: another pod's page cannot plant one."""
     return "studio" if is_local(host_of(connection)) else "__Host-studio"
+
+
+def cookie_kind(connection: HTTPConnection) -> dict[str, Any]:
+    """What the cookie is apart from its value; a browser deletes only one that is named and kept in the same way."""
+    return {"key": cookie_name(connection), "path": "/", "secure": not is_local(host_of(connection)), "httponly": True, "samesite": "lax"}
 
 
 def is_same_origin(connection: HTTPConnection) -> bool:
