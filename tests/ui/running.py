@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import gradio as gr
 from fastapi import FastAPI
 from PIL import Image
 
@@ -115,6 +116,11 @@ class RunningStudio:
 
     def config(self) -> dict:
         return self.ask_as_owner("GET", "/config").json()
+
+    @property
+    def gradio(self) -> gr.routes.App:
+        """The page's own application, mounted inside of ours."""
+        return next(route.app for route in self.app.routes if isinstance(getattr(route, "app", None), gr.routes.App))
 
     def ticks(self, session) -> list[dict]:
         """What the script of a page load that has just opened sends to /gradio_api/run/predict."""

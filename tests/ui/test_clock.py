@@ -5,15 +5,19 @@ import re
 from tests.ui.running import clocks_of
 
 
+def page_load_of(config) -> int:
+    """The box that holds the name of the page load."""
+    return next(component["id"] for component in config["components"] if component["props"].get("elem_id") == "page-load")
+
+
 def test_each_clock_asks_again_for_what_was_drawn_as_the_page_opened_in_the_name_of_its_page_load(running):
     config = running.config()
     drawn = {handler["id"]: handler for handler in clocks_of(config)}
     asking = [handler for handler in config["dependencies"] if handler["targets"][0][1] == "tick" and not handler["backend_fn"]]
-    page_load = next(component["id"] for component in config["components"] if component["props"].get("elem_id") == "page-load")
     assert len(asking) == 2
     for handler in asking:
         first = drawn.pop(int(re.search(r"drawAgain\((\d+),", handler["js"])[1]))
-        assert handler["inputs"] == [page_load, *first["inputs"][1:]] and handler["outputs"] == first["outputs"]
+        assert handler["inputs"] == [page_load_of(config), *first["inputs"][1:]] and handler["outputs"] == first["outputs"]
     assert drawn == {}
 
 
@@ -25,7 +29,6 @@ def test_what_was_seen_is_not_sent_again_unless_its_answer_was_lost(running):
 
 def test_a_page_load_learns_its_own_name(running):
     config = running.config()
-    page_load = next(component["id"] for component in config["components"] if component["props"].get("elem_id") == "page-load")
-    handler = next(handler for handler in config["dependencies"] if handler["outputs"] == [page_load])
+    handler = next(handler for handler in config["dependencies"] if handler["outputs"] == [page_load_of(config)])
     for name in ("first", "second"):
         assert running.call(handler["id"], [], handler["targets"][0][0], session=name)["output"]["data"] == [name]

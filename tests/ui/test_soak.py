@@ -1,6 +1,5 @@
 """A long day in fast-forward on the real server: what it holds after some tabs it holds after all of them (the figures of eight hours are in docs/experiments.md)."""
 
-import gradio
 import pytest
 
 from benchmarks.soak import SECONDS_PER_TAB, Day, Tab, held
@@ -10,11 +9,7 @@ from ui.server.build import MOST_MESSAGE_BOXES, MOST_TABS
 
 def page_loads_kept(running) -> list[str]:
     """Sessions whose copy of the whole form Gradio holds."""
-    return list(gradio_of(running).state_holder.session_data)
-
-
-def gradio_of(running) -> gradio.routes.App:
-    return next(route.app for route in running.app.routes if isinstance(getattr(route, "app", None), gradio.routes.App))
+    return list(running.gradio.state_holder.session_data)
 
 
 def test_a_page_load_is_forgotten_when_enough_others_came_and_the_tab_in_use_is_not(running):
@@ -30,7 +25,7 @@ def test_of_what_went_through_the_queue_little_is_kept(running):
     handler = next(handler for handler in running.config()["dependencies"] if handler["targets"][0][1] == "load" and handler["queue"] is not False and not handler["inputs"])
     for number in range(MOST_MESSAGE_BOXES + 5):
         assert running.call(handler["id"], [], handler["targets"][0][0], session=f"asked{number}")["success"]
-    queue = gradio_of(running).get_blocks()._queue
+    queue = running.gradio.get_blocks()._queue
     assert len(queue.pending_messages_per_session) == MOST_MESSAGE_BOXES and f"asked{MOST_MESSAGE_BOXES + 4}" in queue.pending_messages_per_session and len(queue.event_analytics) <= 1
 
 

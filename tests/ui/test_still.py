@@ -75,5 +75,4 @@ def test_what_a_component_showed_is_not_kept_for_each_page_load(page):
 
 
 def test_the_page_is_made_of_them(running):
-    page = next(route.app for route in running.app.routes if isinstance(getattr(route, "app", None), gr.routes.App)).get_blocks()
-    assert isinstance(page, StillBlocks)
+    assert isinstance(running.gradio.get_blocks(), StillBlocks)
